@@ -1,0 +1,3 @@
+//! Open-loop load generator and the comparison with Apache Kafka.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! The tail cache: last appended bytes, served without a copy.
+
+#![forbid(unsafe_code)]

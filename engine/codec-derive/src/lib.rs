@@ -1,0 +1,3 @@
+//! The derive macro of `engine-codec`.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! Bounds-checked reading and writing of Kafka's primitive types.
+
+#![forbid(unsafe_code)]

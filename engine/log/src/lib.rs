@@ -1,0 +1,3 @@
+//! Partition logs in Kafka's layout: append, read, recover, retain.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! Record batches v2: views, builder, validation, compression.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! The broker: every API, and one core's whole state.
+
+#![forbid(unsafe_code)]

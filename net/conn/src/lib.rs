@@ -1,0 +1,3 @@
+//! Connections: frames in, answers out in order.
+
+#![forbid(unsafe_code)]

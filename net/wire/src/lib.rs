@@ -1,0 +1,3 @@
+//! Kafka's requests and responses.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! The active controller: commands in, metadata records out.
+
+#![forbid(unsafe_code)]

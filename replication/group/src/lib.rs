@@ -1,0 +1,3 @@
+//! Consumer groups: the classic protocol and committed offsets.
+
+#![forbid(unsafe_code)]

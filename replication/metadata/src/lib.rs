@@ -1,0 +1,3 @@
+//! The metadata log's records, and the image they build.
+
+#![forbid(unsafe_code)]

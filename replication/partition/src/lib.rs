@@ -1,0 +1,3 @@
+//! A partition on its core: epochs, high watermark, waiting.
+
+#![forbid(unsafe_code)]

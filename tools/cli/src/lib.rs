@@ -1,0 +1,3 @@
+//! The commands of ottla that speak to a broker as any client would.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! The HTTP face of the broker: the metrics page.
+
+#![forbid(unsafe_code)]

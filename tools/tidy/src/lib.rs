@@ -1,0 +1,3 @@
+//! The watchman of the house: layers, dependencies, unsafe sites, file lengths.
+
+#![forbid(unsafe_code)]
