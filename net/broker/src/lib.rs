@@ -1,3 +1,5 @@
 //! The broker: every API, and one core's whole state.
 
 #![forbid(unsafe_code)]
+
+pub mod config;

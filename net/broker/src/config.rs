@@ -1,0 +1,150 @@
+//! What the broker is told at start. Parsed and checked by the binary; plain values here.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use engine_base::{BrokerId, KIB, MIB, Uuid};
+
+/// Where clients connect, and what they are told to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerConfig {
+    /// The listener's name, `PLAINTEXT` by default.
+    pub name: String,
+    /// The address to bind; port 0 picks one.
+    pub bind: SocketAddr,
+    /// The host that clients are told (`advertised.listeners`).
+    pub advertised_host: String,
+    /// The port that clients are told; `None` for the port that was bound.
+    pub advertised_port: Option<u16>,
+}
+
+/// When an acks=all record counts as kept (`ottla.durability`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// On stable media: survives power loss.
+    #[default]
+    Flush,
+    /// Written to the device or the kernel: survives kill -9.
+    Written,
+}
+
+/// Which files a durable commit syncs beside the journal (`ottla.flush.files`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum FlushFiles {
+    /// Decided by asking the device.
+    #[default]
+    Auto,
+    /// The journal's write covers the device.
+    Journal,
+    /// Every file touched.
+    Each,
+}
+
+/// The broker's configuration.
+#[derive(Clone, Debug)]
+pub struct BrokerConfig {
+    /// `node.id`.
+    pub node_id: BrokerId,
+    /// The cluster to format an empty directory for; `None` for a fresh id.
+    pub cluster_id: Option<Uuid>,
+    /// The data directory (`log.dirs`).
+    pub log_dir: PathBuf,
+    /// Client listeners, at least one.
+    pub listeners: Vec<ListenerConfig>,
+    /// `broker.rack`.
+    pub rack: Option<String>,
+    /// Shards (`ottla.shards`); `None` for the cores the process may use.
+    pub shard_count: Option<u16>,
+    /// Memory for frames, caches and tables of the whole process (`ottla.memory.bytes`).
+    pub memory_bytes: usize,
+    /// `ottla.flush.files`.
+    pub flush_files: FlushFiles,
+    /// `socket.request.max.bytes`.
+    pub request_size_bytes_max: usize,
+    /// `connections.max.idle.ms`.
+    pub connection_idle_max: Duration,
+    /// `max.connections`.
+    pub connections_max: usize,
+    /// `fetch.max.bytes`.
+    pub fetch_size_bytes_max: usize,
+    /// `max.incremental.fetch.session.cache.slots`.
+    pub fetch_sessions_max: usize,
+    /// `auto.create.topics.enable`.
+    pub auto_create_topics: bool,
+    /// `delete.topic.enable`.
+    pub delete_topics: bool,
+    /// `num.partitions`.
+    pub partitions_default: i32,
+    /// `default.replication.factor`.
+    pub replication_factor_default: i16,
+    /// `log.retention.check.interval.ms`.
+    pub retention_check_interval: Duration,
+    /// `producer.id.expiration.ms`.
+    pub producer_id_expiration: Duration,
+    /// `offsets.topic.num.partitions`.
+    pub offsets_partitions: i32,
+    /// `offsets.topic.segment.bytes`.
+    pub offsets_segment_size_bytes: i32,
+    /// `offsets.retention.minutes`.
+    pub offsets_retention: Duration,
+    /// `offsets.retention.check.interval.ms`.
+    pub offsets_retention_check_interval: Duration,
+    /// `offset.metadata.max.bytes`.
+    pub offset_metadata_size_bytes_max: usize,
+    /// `group.min.session.timeout.ms`.
+    pub group_session_timeout_min: Duration,
+    /// `group.max.session.timeout.ms`.
+    pub group_session_timeout_max: Duration,
+    /// `group.initial.rebalance.delay.ms`.
+    pub group_initial_rebalance_delay: Duration,
+    /// `group.max.size`.
+    pub group_size_max: usize,
+    /// Every property that was set, by Kafka's name: what DescribeConfigs reports, and where the
+    /// defaults of topic-level keys come from.
+    pub properties: BTreeMap<String, String>,
+}
+
+impl Default for BrokerConfig {
+    /// Kafka 4.4's defaults, on 127.0.0.1:9092 with data in `./ottla-data`.
+    fn default() -> Self {
+        let listener = ListenerConfig {
+            name: "PLAINTEXT".to_owned(),
+            bind: SocketAddr::from(([127, 0, 0, 1], 9092)),
+            advertised_host: "127.0.0.1".to_owned(),
+            advertised_port: None,
+        };
+        Self {
+            node_id: BrokerId(1),
+            cluster_id: None,
+            log_dir: PathBuf::from("ottla-data"),
+            listeners: vec![listener],
+            rack: None,
+            shard_count: None,
+            memory_bytes: 512 * MIB,
+            flush_files: FlushFiles::Auto,
+            request_size_bytes_max: 100 * MIB,
+            connection_idle_max: Duration::from_secs(600),
+            connections_max: usize::MAX,
+            fetch_size_bytes_max: 55 * MIB,
+            fetch_sessions_max: 1000,
+            auto_create_topics: true,
+            delete_topics: true,
+            partitions_default: 1,
+            replication_factor_default: 1,
+            retention_check_interval: Duration::from_secs(300),
+            producer_id_expiration: Duration::from_secs(86_400),
+            offsets_partitions: 50,
+            offsets_segment_size_bytes: 104_857_600,
+            offsets_retention: Duration::from_secs(7 * 86_400),
+            offsets_retention_check_interval: Duration::from_secs(600),
+            offset_metadata_size_bytes_max: 4 * KIB,
+            group_session_timeout_min: Duration::from_secs(6),
+            group_session_timeout_max: Duration::from_secs(1800),
+            group_initial_rebalance_delay: Duration::from_secs(3),
+            group_size_max: usize::try_from(i32::MAX).unwrap_or(usize::MAX),
+            properties: BTreeMap::new(),
+        }
+    }
+}
