@@ -1,0 +1,803 @@
+//! What may enter the log: one function for each rule, Kafka 4.4's answer for each.
+//!
+//! This is the door. It is called once for each partition of a produce request, on the core of
+//! the connection, before the batch goes to its partition's owner; behind it, a violation of
+//! these rules is a bug and asserted. It borrows the request's bytes and, unless it rejects,
+//! allocates nothing (a compressed batch is read through the decompressor's window). It never
+//! changes a byte: the owner stamps what [`BatchInfo::stamp`] says.
+//!
+//! The order of the rules is Kafka's, because a batch that breaks two of them must get the same
+//! answer: shape of the request (ProduceRequest.validateRecords), then base offset, size and
+//! checksum (UnifiedLog.analyzeAndValidateRecords), then header and records (LogValidator).
+//! Deliberate differences, all on batches that no client sends on purpose:
+//! - An unknown compression id (5 to 7) and unreadable compressed data answer
+//!   UNSUPPORTED_COMPRESSION_TYPE and INVALID_RECORD; Kafka lets an internal exception through
+//!   and answers UNKNOWN_SERVER_ERROR.
+//! - Offset deltas other than 0, 1, 2, ... are refused. Kafka stores them uncompressed as they
+//!   are, and rewrites compressed ones.
+//! - A record whose declared size is wrong is refused in a compressed batch too.
+//! - What a compressed batch becomes is capped.
+
+#![warn(clippy::indexing_slicing)]
+
+use std::fmt;
+
+use engine_base::Timestamp;
+
+use crate::batch::{BatchView, batch_extent};
+use crate::compress::{CompressError, Compression, Decompressor};
+use crate::error::{BatchError, RecordError};
+use crate::header::{
+    BatchHeader, MAGIC_V2, NO_TIMESTAMP, TimestampType, stamp_base_offset, stamp_leader_epoch,
+    stamp_max_timestamp,
+};
+use crate::limits::RECORD_ERRORS_MAX;
+use crate::record::read_parts;
+use crate::records::Times;
+use crate::source::{SliceSource, Source, StreamSource};
+
+/// Produce versions below this may not carry zstd (KIP-110).
+const ZSTD_PRODUCE_VERSION_MIN: i16 = 7;
+
+/// How much of a batch is looked at (`ottla.validate.records`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum RecordCheck {
+    /// Every record, as Kafka does.
+    #[default]
+    All,
+    /// Checksum and header only, for operators who trust their producers: record-level rules
+    /// (keys of compacted topics, each record's timestamp, record structure) are not enforced.
+    Header,
+}
+
+/// What a topic demands of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// `max.message.bytes`: the largest batch, as compressed.
+    pub batch_size_bytes_max: usize,
+    /// `segment.bytes`: a batch must fit in one segment.
+    pub segment_size_bytes_max: usize,
+    /// `cleanup.policy` contains `compact`: every record needs a key.
+    pub compacted: bool,
+    /// `message.timestamp.type`.
+    pub timestamp_type: TimestampType,
+    /// `message.timestamp.before.max.ms`.
+    pub timestamp_before_ms_max: i64,
+    /// `message.timestamp.after.max.ms`.
+    pub timestamp_after_ms_max: i64,
+    /// `ottla.validate.records`.
+    pub records: RecordCheck,
+}
+
+impl Default for Rules {
+    /// Kafka's defaults.
+    fn default() -> Self {
+        Self {
+            batch_size_bytes_max: engine_base::limits::MESSAGE_SIZE_BYTES_MAX,
+            segment_size_bytes_max: engine_base::GIB,
+            compacted: false,
+            timestamp_type: TimestampType::CreateTime,
+            timestamp_before_ms_max: i64::MAX,
+            timestamp_after_ms_max: 3_600_000, // KIP-1030
+            records: RecordCheck::All,
+        }
+    }
+}
+
+/// Who appends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A produce request.
+    Client,
+    /// This broker: a coordinator's records, transaction markers. Offsets, counts, control bits
+    /// and sequences are its own business.
+    Coordinator,
+}
+
+/// What is known of a batch that has passed the door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchInfo {
+    /// Bytes of the batch. What follows it in the request is ignored, as Kafka does.
+    pub size_bytes: usize,
+    /// Records in the batch; at least one from a client.
+    pub record_count: i32,
+    /// Offsets the batch takes, less one.
+    pub last_offset_delta: i32,
+    /// The topic's timestamp type, which the batch will have once stamped.
+    pub timestamp_type: TimestampType,
+    /// Largest timestamp of the records, or the append time, or -1.
+    pub max_timestamp: Timestamp,
+    /// Offset delta of the first record that carries the largest timestamp, which is what
+    /// ListOffsets answers; `None` when records were not looked at.
+    pub max_timestamp_offset_delta: Option<i32>,
+    /// -1 without idempotence.
+    pub producer_id: i64,
+    /// -1 without idempotence.
+    pub producer_epoch: i16,
+    /// -1 without idempotence.
+    pub base_sequence: i32,
+    /// Sequence number of the last record; -1 without sequence numbers.
+    pub last_sequence: i32,
+    /// Whether the batch belongs to a transaction.
+    pub is_transactional: bool,
+    /// Whether the batch holds control records; never from a client.
+    pub is_control: bool,
+    /// Compression of the records.
+    pub compression: Compression,
+}
+
+impl BatchInfo {
+    /// Stamps what the leader assigns into exactly this batch: base offset and leader epoch, and
+    /// timestamp type and largest timestamp with the checksum where they differ from what the
+    /// producer wrote.
+    ///
+    /// # Panics
+    /// When `batch` is not as long as the batch that was validated.
+    pub fn stamp(&self, batch: &mut [u8], base_offset: i64, leader_epoch: i32) {
+        assert_eq!(batch.len(), self.size_bytes);
+        stamp_base_offset(batch, base_offset);
+        stamp_leader_epoch(batch, leader_epoch);
+        stamp_max_timestamp(batch, self.timestamp_type, self.max_timestamp);
+    }
+
+    /// Whether an idempotent producer wrote the batch.
+    #[must_use]
+    pub fn has_producer_id(&self) -> bool {
+        self.producer_id > crate::header::NO_PRODUCER_ID
+    }
+}
+
+/// The Kafka error that answers a rejection; the wire's error table maps it by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KafkaError {
+    /// CORRUPT_MESSAGE (2).
+    CorruptMessage,
+    /// MESSAGE_TOO_LARGE (10).
+    MessageTooLarge,
+    /// RECORD_LIST_TOO_LARGE (18).
+    RecordListTooLarge,
+    /// INVALID_TIMESTAMP (32).
+    InvalidTimestamp,
+    /// UNSUPPORTED_COMPRESSION_TYPE (76).
+    UnsupportedCompressionType,
+    /// INVALID_RECORD (87).
+    InvalidRecord,
+}
+
+/// Why a batch may not enter the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// No whole batch in the request.
+    NoBatch,
+    /// More than one batch for one partition.
+    SeveralBatches,
+    /// The length or the magic of the first or second batch makes no sense.
+    Malformed(BatchError),
+    /// Message format 0 or 1.
+    LegacyMagic {
+        /// 0 or 1.
+        magic: i8,
+    },
+    /// zstd in a produce request below version 7.
+    ZstdNotAllowed,
+    /// A producer's base offset must be 0.
+    BaseOffsetNotZero {
+        /// What the header says.
+        base_offset: i64,
+    },
+    /// Larger than `max.message.bytes`.
+    BatchTooLarge {
+        /// Bytes of the batch.
+        size_bytes: usize,
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// Larger than a segment.
+    LargerThanSegment {
+        /// Bytes of the batch.
+        size_bytes: usize,
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// Shorter than a header, or the checksum does not fit.
+    Corrupt(BatchError),
+    /// The attributes name no compression.
+    UnknownCompression {
+        /// 5, 6 or 7.
+        id: u8,
+    },
+    /// The last offset delta is negative.
+    BadOffsetRange {
+        /// What the header says.
+        last_offset_delta: i32,
+    },
+    /// The record count is not positive.
+    BadCount {
+        /// What the header says.
+        record_count: i32,
+    },
+    /// The record count does not fit the last offset delta.
+    CountMismatch {
+        /// What the header says.
+        record_count: i32,
+        /// What the header says.
+        last_offset_delta: i32,
+    },
+    /// Only brokers write control records.
+    ControlFromClient,
+    /// A producer id without a sequence number.
+    BadSequence {
+        /// What the header says.
+        base_sequence: i32,
+    },
+    /// A record cannot be read.
+    BadRecord {
+        /// Position of the record in the batch, from zero.
+        index: i32,
+        /// What is wrong with it.
+        error: RecordError,
+    },
+    /// Records can be read but break a rule of the topic.
+    Records {
+        /// The first of them, [`RECORD_ERRORS_MAX`] at most, in order.
+        errors: Vec<RecordRejection>,
+        /// How many there are.
+        count: u32,
+        /// Whether one of all is about a timestamp: the batch's answer is then
+        /// INVALID_TIMESTAMP.
+        timestamp: bool,
+    },
+}
+
+/// A record that breaks a rule of the topic (`RecordErrors` of the produce answer, KIP-467).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordRejection {
+    /// Position of the record in the batch, from zero (`BatchIndex`).
+    pub index: i32,
+    /// The rule.
+    pub reason: RecordReason,
+}
+
+/// The rule that a record breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordReason {
+    /// A compacted topic takes no record without a key.
+    NullKey,
+    /// The timestamp is outside of what the topic allows.
+    TimestampOutOfRange {
+        /// The record's.
+        timestamp: Timestamp,
+        /// Earliest allowed.
+        min: Timestamp,
+        /// Latest allowed.
+        max: Timestamp,
+    },
+    /// Producers must not claim the log append time.
+    LogAppendTimeFromProducer,
+    /// The offset delta is not the record's position in the batch.
+    OffsetDelta {
+        /// What the record says.
+        offset_delta: i32,
+    },
+}
+
+impl Rejection {
+    /// The error that answers the partition.
+    #[must_use]
+    pub fn kafka_error(&self) -> KafkaError {
+        match self {
+            Self::NoBatch
+            | Self::SeveralBatches
+            | Self::LegacyMagic { .. }
+            | Self::BaseOffsetNotZero { .. }
+            | Self::BadOffsetRange { .. }
+            | Self::BadCount { .. }
+            | Self::CountMismatch { .. }
+            | Self::ControlFromClient
+            | Self::BadSequence { .. }
+            | Self::BadRecord { .. }
+            | Self::Records {
+                timestamp: false, ..
+            } => KafkaError::InvalidRecord,
+            Self::Records {
+                timestamp: true, ..
+            } => KafkaError::InvalidTimestamp,
+            Self::Malformed(_) | Self::Corrupt(_) => KafkaError::CorruptMessage,
+            Self::BatchTooLarge { .. } => KafkaError::MessageTooLarge,
+            Self::LargerThanSegment { .. } => KafkaError::RecordListTooLarge,
+            Self::ZstdNotAllowed | Self::UnknownCompression { .. } => {
+                KafkaError::UnsupportedCompressionType
+            }
+        }
+    }
+
+    /// The records at fault, as the produce answer lists them.
+    #[must_use]
+    pub fn record_errors(&self) -> &[RecordRejection] {
+        match self {
+            Self::Records { errors, .. } => errors,
+            _ => &[],
+        }
+    }
+}
+
+/// Applies every rule to what a produce request (version 3 or later) holds for one partition.
+///
+/// # Errors
+/// The first rule that is broken, in Kafka's order.
+pub fn validate_produce(
+    bytes: &[u8],
+    api_version: i16,
+    rules: &Rules,
+    now: Timestamp,
+    decompressor: &mut Decompressor,
+) -> Result<BatchInfo, Rejection> {
+    let size = check_one_batch(bytes)?;
+    let only = bytes.get(..size).unwrap_or_default();
+    check_zstd_version(only, api_version)?;
+    check_more_batches(bytes.get(size..).unwrap_or_default())?;
+    validate_batch(only, Origin::Client, rules, now, decompressor)
+}
+
+/// Applies the rules to one batch that a leader is to append.
+///
+/// # Errors
+/// The first rule that is broken, in Kafka's order.
+pub fn validate_batch(
+    bytes: &[u8],
+    origin: Origin,
+    rules: &Rules,
+    now: Timestamp,
+    decompressor: &mut Decompressor,
+) -> Result<BatchInfo, Rejection> {
+    let batch = BatchView::read(bytes).map_err(Rejection::Corrupt)?;
+    let header = batch.header();
+    if origin == Origin::Client {
+        check_base_offset(header)?;
+    }
+    check_batch_size(&batch, rules)?;
+    batch.check_crc().map_err(Rejection::Corrupt)?;
+    let compression = check_compression(header)?;
+    if origin == Origin::Client {
+        check_offset_range(header)?;
+        check_count(header)?;
+        check_control(header)?;
+        check_sequence(header)?;
+    }
+    let newest = check_records(&batch, compression, rules, now, decompressor)?;
+    check_segment_size(&batch, rules)?;
+    Ok(info(&batch, compression, rules, now, newest))
+}
+
+/// The size of the first batch. Kafka's reader stops at what is no whole batch, so "none" and
+/// "cut short" are the same answer.
+fn check_one_batch(bytes: &[u8]) -> Result<usize, Rejection> {
+    match batch_extent(bytes) {
+        Ok(Some((size, MAGIC_V2))) => Ok(size),
+        Ok(Some((_, magic))) => Err(Rejection::LegacyMagic { magic }),
+        Ok(None) => Err(Rejection::NoBatch),
+        Err(error) => Err(Rejection::Malformed(error)),
+    }
+}
+
+/// A second whole batch is refused; a fragment is ignored.
+fn check_more_batches(rest: &[u8]) -> Result<(), Rejection> {
+    match batch_extent(rest) {
+        Ok(Some(_)) => Err(Rejection::SeveralBatches),
+        Ok(None) => Ok(()),
+        Err(error) => Err(Rejection::Malformed(error)),
+    }
+}
+
+/// Clients that speak produce below version 7 may not know zstd, nor do their consumers.
+fn check_zstd_version(batch: &[u8], api_version: i16) -> Result<(), Rejection> {
+    if api_version >= ZSTD_PRODUCE_VERSION_MIN {
+        return Ok(());
+    }
+    let compression = BatchView::read(batch)
+        .ok()
+        .and_then(|batch| batch.compression().ok());
+    if compression == Some(Compression::Zstd) {
+        return Err(Rejection::ZstdNotAllowed);
+    }
+    Ok(())
+}
+
+fn check_base_offset(header: &BatchHeader) -> Result<(), Rejection> {
+    match header.base_offset {
+        0 => Ok(()),
+        base_offset => Err(Rejection::BaseOffsetNotZero { base_offset }),
+    }
+}
+
+fn check_batch_size(batch: &BatchView<'_>, rules: &Rules) -> Result<(), Rejection> {
+    let (size_bytes, limit_bytes) = (batch.size_bytes(), rules.batch_size_bytes_max);
+    if size_bytes > limit_bytes {
+        return Err(Rejection::BatchTooLarge {
+            size_bytes,
+            limit_bytes,
+        });
+    }
+    Ok(())
+}
+
+fn check_segment_size(batch: &BatchView<'_>, rules: &Rules) -> Result<(), Rejection> {
+    let (size_bytes, limit_bytes) = (batch.size_bytes(), rules.segment_size_bytes_max);
+    if size_bytes > limit_bytes {
+        return Err(Rejection::LargerThanSegment {
+            size_bytes,
+            limit_bytes,
+        });
+    }
+    Ok(())
+}
+
+fn check_compression(header: &BatchHeader) -> Result<Compression, Rejection> {
+    header
+        .attributes
+        .compression()
+        .map_err(|id| Rejection::UnknownCompression { id })
+}
+
+fn check_offset_range(header: &BatchHeader) -> Result<(), Rejection> {
+    let last_offset_delta = header.last_offset_delta;
+    if last_offset_delta < 0 {
+        return Err(Rejection::BadOffsetRange { last_offset_delta });
+    }
+    Ok(())
+}
+
+fn check_count(header: &BatchHeader) -> Result<(), Rejection> {
+    let (record_count, last_offset_delta) = (header.record_count, header.last_offset_delta);
+    if record_count <= 0 {
+        return Err(Rejection::BadCount { record_count });
+    }
+    if i64::from(last_offset_delta) + 1 != i64::from(record_count) {
+        return Err(Rejection::CountMismatch {
+            record_count,
+            last_offset_delta,
+        });
+    }
+    Ok(())
+}
+
+fn check_control(header: &BatchHeader) -> Result<(), Rejection> {
+    if header.attributes.is_control() {
+        return Err(Rejection::ControlFromClient);
+    }
+    Ok(())
+}
+
+fn check_sequence(header: &BatchHeader) -> Result<(), Rejection> {
+    let base_sequence = header.base_sequence;
+    if header.has_producer_id() && base_sequence < 0 {
+        return Err(Rejection::BadSequence { base_sequence });
+    }
+    Ok(())
+}
+
+/// The largest timestamp and the first record that carries it.
+#[derive(Clone, Copy)]
+struct Newest {
+    timestamp: Timestamp,
+    offset_delta: Option<i32>,
+}
+
+fn check_records(
+    batch: &BatchView<'_>,
+    compression: Compression,
+    rules: &Rules,
+    now: Timestamp,
+    decompressor: &mut Decompressor,
+) -> Result<Newest, Rejection> {
+    let header = batch.header();
+    if rules.records == RecordCheck::Header {
+        return check_header_timestamp(header, rules, now);
+    }
+    let mut walk = Walk::new(header, rules, now);
+    if compression == Compression::None {
+        walk.all(SliceSource::new(batch.payload()))?;
+    } else {
+        let (decoder, window) = decompressor
+            .windowed(compression, batch.payload())
+            .map_err(unreadable_from_the_start)?;
+        walk.all(StreamSource::new(decoder, window))?;
+    }
+    walk.finish()
+}
+
+fn unreadable_from_the_start(error: CompressError) -> Rejection {
+    Rejection::BadRecord {
+        index: 0,
+        error: RecordError::Compressed(error),
+    }
+}
+
+/// What the header alone can tell of timestamps.
+fn check_header_timestamp(
+    header: &BatchHeader,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Newest, Rejection> {
+    let timestamp = header.max_timestamp;
+    if let Some(reason) = check_timestamp(header, timestamp, rules, now) {
+        let errors = vec![RecordRejection { index: 0, reason }];
+        return Err(Rejection::Records {
+            errors,
+            count: 1,
+            timestamp: true,
+        });
+    }
+    Ok(Newest {
+        timestamp,
+        offset_delta: None,
+    })
+}
+
+/// One pass over the records of a batch, the same for both kinds of source.
+struct Walk<'r> {
+    header: &'r BatchHeader,
+    rules: &'r Rules,
+    now: Timestamp,
+    newest: Newest,
+    errors: Vec<RecordRejection>,
+    error_count: u32,
+    timestamp_error: bool,
+}
+
+impl<'r> Walk<'r> {
+    fn new(header: &'r BatchHeader, rules: &'r Rules, now: Timestamp) -> Self {
+        Self {
+            header,
+            rules,
+            now,
+            newest: Newest {
+                timestamp: NO_TIMESTAMP,
+                offset_delta: None,
+            },
+            errors: Vec::new(),
+            error_count: 0,
+            timestamp_error: false,
+        }
+    }
+
+    /// Reads exactly the declared number of records and nothing after them.
+    fn all<S: Source>(&mut self, mut source: S) -> Result<(), Rejection> {
+        let times = Times::of(self.header);
+        let count = self.header.record_count;
+        if count < 0 {
+            return Err(Rejection::BadRecord {
+                index: 0,
+                error: RecordError::NegativeCount,
+            });
+        }
+        for index in 0..count {
+            let bad = |error| Rejection::BadRecord { index, error };
+            let parts = read_parts(&mut source).map_err(bad)?;
+            let timestamp = times.timestamp(parts.timestamp_delta);
+            self.one(index, parts.offset_delta, parts.key.is_some(), timestamp);
+        }
+        match source.is_at_end() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(RecordError::TrailingBytes),
+            Err(error) => Err(error),
+        }
+        .map_err(|error| Rejection::BadRecord {
+            index: count,
+            error,
+        })
+    }
+
+    #[inline]
+    fn one(&mut self, index: i32, offset_delta: i32, has_key: bool, timestamp: Timestamp) {
+        if timestamp > self.newest.timestamp {
+            self.newest = Newest {
+                timestamp,
+                offset_delta: Some(offset_delta),
+            };
+        }
+        let reason = check_key(has_key, self.rules)
+            .or_else(|| check_timestamp(self.header, timestamp, self.rules, self.now))
+            .or_else(|| check_offset_delta(index, offset_delta));
+        if let Some(reason) = reason {
+            self.reject(index, reason);
+        }
+    }
+
+    #[cold]
+    fn reject(&mut self, index: i32, reason: RecordReason) {
+        self.error_count += 1;
+        self.timestamp_error |= reason.is_about_timestamp();
+        if self.errors.len() < RECORD_ERRORS_MAX {
+            self.errors.push(RecordRejection { index, reason });
+        }
+    }
+
+    fn finish(self) -> Result<Newest, Rejection> {
+        if self.error_count > 0 {
+            return Err(Rejection::Records {
+                errors: self.errors,
+                count: self.error_count,
+                timestamp: self.timestamp_error,
+            });
+        }
+        Ok(self.newest)
+    }
+}
+
+/// A compacted topic keeps the last record of each key; a record without one has no place.
+#[inline]
+fn check_key(has_key: bool, rules: &Rules) -> Option<RecordReason> {
+    (rules.compacted && !has_key).then_some(RecordReason::NullKey)
+}
+
+/// Kafka's rule with its corner: on a CreateTime topic, a batch that claims LogAppendTime is
+/// judged by its timestamp like any other, unless that is -1; elsewhere the claim is refused.
+#[inline]
+fn check_timestamp(
+    header: &BatchHeader,
+    timestamp: Timestamp,
+    rules: &Rules,
+    now: Timestamp,
+) -> Option<RecordReason> {
+    if rules.timestamp_type == TimestampType::CreateTime && timestamp != NO_TIMESTAMP {
+        return check_timestamp_range(timestamp, rules, now);
+    }
+    (header.attributes.timestamp_type() == TimestampType::LogAppendTime)
+        .then_some(RecordReason::LogAppendTimeFromProducer)
+}
+
+/// Distances in 128 bits: a timestamp of -2^63 is simply very old.
+#[inline]
+fn check_timestamp_range(
+    timestamp: Timestamp,
+    rules: &Rules,
+    now: Timestamp,
+) -> Option<RecordReason> {
+    let age = i128::from(now) - i128::from(timestamp);
+    let too_old = age > i128::from(rules.timestamp_before_ms_max);
+    let too_new = -age > i128::from(rules.timestamp_after_ms_max);
+    (too_old || too_new).then(|| RecordReason::TimestampOutOfRange {
+        timestamp,
+        min: now.saturating_sub(rules.timestamp_before_ms_max),
+        max: now.saturating_add(rules.timestamp_after_ms_max),
+    })
+}
+
+/// Offsets of a producer's batch are dense: the base offset and the position name the record.
+#[inline]
+fn check_offset_delta(index: i32, offset_delta: i32) -> Option<RecordReason> {
+    (index != offset_delta).then_some(RecordReason::OffsetDelta { offset_delta })
+}
+
+impl RecordReason {
+    fn is_about_timestamp(self) -> bool {
+        matches!(
+            self,
+            Self::TimestampOutOfRange { .. } | Self::LogAppendTimeFromProducer
+        )
+    }
+}
+
+fn info(
+    batch: &BatchView<'_>,
+    compression: Compression,
+    rules: &Rules,
+    now: Timestamp,
+    newest: Newest,
+) -> BatchInfo {
+    let header = batch.header();
+    let (max_timestamp, max_timestamp_offset_delta) = match rules.timestamp_type {
+        TimestampType::CreateTime => (newest.timestamp, newest.offset_delta),
+        TimestampType::LogAppendTime => (now, Some(0)),
+    };
+    BatchInfo {
+        size_bytes: batch.size_bytes(),
+        record_count: header.record_count,
+        last_offset_delta: header.last_offset_delta,
+        timestamp_type: rules.timestamp_type,
+        max_timestamp,
+        max_timestamp_offset_delta,
+        producer_id: header.producer_id,
+        producer_epoch: header.producer_epoch,
+        base_sequence: header.base_sequence,
+        last_sequence: header.last_sequence(),
+        is_transactional: header.attributes.is_transactional(),
+        is_control: header.attributes.is_control(),
+        compression,
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoBatch => f.write_str("the request holds no whole record batch"),
+            Self::SeveralBatches => {
+                f.write_str("a partition may carry exactly one record batch in a request")
+            }
+            Self::Malformed(error) | Self::Corrupt(error) => fmt::Display::fmt(error, f),
+            Self::LegacyMagic { magic } => {
+                write!(f, "message format {magic} is no longer accepted, only 2")
+            }
+            Self::ZstdNotAllowed => write!(
+                f,
+                "zstd needs produce version {ZSTD_PRODUCE_VERSION_MIN} or later"
+            ),
+            Self::BaseOffsetNotZero { base_offset } => {
+                write!(
+                    f,
+                    "the base offset of an appended batch must be 0, not {base_offset}"
+                )
+            }
+            Self::BatchTooLarge {
+                size_bytes,
+                limit_bytes,
+            } => write!(
+                f,
+                "a batch of {size_bytes} bytes exceeds max.message.bytes ({limit_bytes})"
+            ),
+            Self::LargerThanSegment {
+                size_bytes,
+                limit_bytes,
+            } => {
+                write!(
+                    f,
+                    "a batch of {size_bytes} bytes exceeds segment.bytes ({limit_bytes})"
+                )
+            }
+            Self::UnknownCompression { id } => write!(f, "unknown compression type id {id}"),
+            Self::BadOffsetRange { last_offset_delta } => {
+                write!(f, "last offset delta {last_offset_delta}")
+            }
+            Self::BadCount { record_count } => write!(f, "record count {record_count}"),
+            Self::CountMismatch {
+                record_count,
+                last_offset_delta,
+            } => write!(
+                f,
+                "record count {record_count} does not fit last offset delta {last_offset_delta}"
+            ),
+            Self::ControlFromClient => f.write_str("clients may not write control records"),
+            Self::BadSequence { base_sequence } => {
+                write!(f, "base sequence {base_sequence} with a producer id")
+            }
+            Self::BadRecord { index, error } => write!(f, "record {index}: {error}"),
+            Self::Records {
+                timestamp: true, ..
+            } => f.write_str("one or more records have an invalid timestamp"),
+            Self::Records { errors, count, .. } => {
+                write!(f, "{count} invalid records, the first: ")?;
+                match errors.first() {
+                    Some(first) => write!(f, "record {}: {}", first.index, first.reason),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for RecordReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NullKey => f.write_str("a compacted topic takes no record without a key"),
+            Self::TimestampOutOfRange {
+                timestamp,
+                min,
+                max,
+            } => {
+                write!(f, "timestamp {timestamp} is outside of [{min}, {max}]")
+            }
+            Self::LogAppendTimeFromProducer => {
+                f.write_str("producers may not set the timestamp type LogAppendTime")
+            }
+            Self::OffsetDelta { offset_delta } => {
+                write!(
+                    f,
+                    "offset delta {offset_delta} is not the position in the batch"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for Rejection {}
