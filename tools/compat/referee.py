@@ -167,8 +167,8 @@ def tool(name, *arguments, kind="tools", stdin=None, timeout=120, check=True):
 
 def tool_started(name, *arguments, **options):
     """Starts one of Kafka's tools and returns its process, stdout and stdin as text pipes."""
-    return subprocess.Popen(tool_command(name, *arguments), text=True, bufsize=1, preexec_fn=die_with_parent,
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL} | options
+    return subprocess.Popen(tool_command(name, *arguments), text=True, bufsize=1, preexec_fn=die_with_parent, **pipes)
 
 
 def random_uuid():
@@ -367,6 +367,9 @@ class External(Broker):
 
     def __enter__(self):
         return self
+
+    def stop(self, timeout=0):
+        """Not ours to stop."""
 
     def __exit__(self, *_):
         pass
