@@ -1,3 +1,19 @@
-//! The `ottla` binary.
+//! The `ottla` binary: reads the command line and hands over.
+//!
+//! Owns the command line, the exit codes and the log lines' destination. Every command is one
+//! module; none of them runs on a data core.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod config;
+mod exit;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    commands::run(args::Args::parse())
+}

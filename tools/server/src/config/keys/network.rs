@@ -1,0 +1,45 @@
+//! Keys of listeners, sockets, connections and what is measured about them.
+
+use super::*;
+
+// One key a line: a table, not code.
+#[rustfmt::skip]
+pub(super) const KEYS: &[Key] = &[
+    Key::new("advertised.listeners", Kind::List, None, Class::Honour, "addresses clients are told; a wildcard address is refused"),
+    Key::new("background.threads", integer(1, I32_MAX), Some("10"), Class::Ignore, "no thread pools; see ottla.shards"),
+    Key::new("client.quota.callback.class", Kind::Class, None, Class::Ignore, "quotas come later; plugin classes cannot be loaded"),
+    Key::new("connection.failed.authentication.delay.ms", integer(0, I32_MAX), Some("100"), Class::Ignore, "SASL comes later"),
+    Key::new("connections.max.idle.ms", integer(i64::MIN, i64::MAX), Some("600000"), Class::Honour, "an idle connection is closed after this"),
+    Key::new("connections.max.reauth.ms", integer(i64::MIN, i64::MAX), Some("0"), Class::Ignore, "SASL comes later"),
+    Key::new("early.start.listeners", Kind::List, None, Class::Ignore, "no counterpart here; kept and reported"),
+    Key::new("fetch.max.bytes", integer(1024, I32_MAX), Some("57671680"), Class::Honour, "largest answer to a Fetch request"),
+    Key::new("fetch.purgatory.purge.interval.requests", integer(I32_MIN, I32_MAX), Some("1000"), Class::Ignore, "no counterpart here; kept and reported"),
+    Key::new("kafka.metrics.polling.interval.secs", integer(1, I32_MAX), Some("10"), Class::Ignore, "JVM metrics; ottla.metrics.listener serves ours"),
+    Key::new("kafka.metrics.reporters", Kind::List, Some(""), Class::Ignore, "JVM metrics; ottla.metrics.listener serves ours"),
+    Key::new("listener.security.protocol.map", Kind::Text, Some("SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT"), Class::Honour, "protocol of each listener; PLAINTEXT is served, the others are refused"),
+    Key::new("listeners", Kind::List, Some("PLAINTEXT://:9092"), Class::Honour, "addresses clients connect to; port 0 picks a free one"),
+    Key::new("max.connection.creation.rate", integer(0, I32_MAX), Some("2147483647"), Class::Ignore, "no counterpart here; kept and reported"),
+    Key::new("max.connections", integer(0, I32_MAX), Some("2147483647"), Class::Honour, "connections beyond this are refused"),
+    Key::new("max.connections.per.ip", integer(0, I32_MAX), Some("2147483647"), Class::Honour, "connections beyond this are refused"),
+    Key::new("max.connections.per.ip.overrides", Kind::Text, Some(""), Class::Ignore, "max.connections.per.ip holds for every address"),
+    Key::new("max.incremental.fetch.session.cache.slots", integer(0, I32_MAX), Some("1000"), Class::Honour, "incremental fetch sessions kept"),
+    Key::new("max.request.partition.size.limit", integer(1, I32_MAX), Some("2000"), Class::Honour, "partitions one DescribeTopicPartitions answer holds"),
+    Key::new("metric.reporters", Kind::List, Some("org.apache.kafka.common.metrics.JmxReporter"), Class::Ignore, "JVM metrics; ottla.metrics.listener serves ours"),
+    Key::new("metrics.num.samples", integer(1, I32_MAX), Some("2"), Class::Ignore, "JVM metrics; ottla.metrics.listener serves ours"),
+    Key::new("metrics.recording.level", Kind::Text, Some("INFO"), Class::Ignore, "JVM metrics; ottla.metrics.listener serves ours"),
+    Key::new("metrics.sample.window.ms", integer(1, i64::MAX), Some("30000"), Class::Ignore, "JVM metrics; ottla.metrics.listener serves ours"),
+    Key::new("num.io.threads", integer(1, I32_MAX), Some("8"), Class::Ignore, "no thread pools; see ottla.shards"),
+    Key::new("num.network.threads", integer(1, I32_MAX), Some("3"), Class::Ignore, "no thread pools; see ottla.shards"),
+    Key::new("queued.max.request.bytes", integer(i64::MIN, i64::MAX), Some("-1"), Class::Ignore, "no counterpart here; kept and reported"),
+    Key::new("queued.max.requests", integer(1, I32_MAX), Some("500"), Class::Map, "bound of requests in flight on each shard"),
+    Key::new("quota.window.num", integer(1, I32_MAX), Some("11"), Class::Ignore, "quotas come later"),
+    Key::new("quota.window.size.seconds", integer(1, I32_MAX), Some("1"), Class::Ignore, "quotas come later"),
+    Key::new("request.timeout.ms", integer(I32_MIN, I32_MAX), Some("30000"), Class::Ignore, "no counterpart here; kept and reported"),
+    Key::new("socket.connection.setup.timeout.max.ms", integer(i64::MIN, i64::MAX), Some("30000"), Class::Ignore, "no counterpart here; kept and reported"),
+    Key::new("socket.connection.setup.timeout.ms", integer(i64::MIN, i64::MAX), Some("10000"), Class::Ignore, "no counterpart here; kept and reported"),
+    Key::new("socket.listen.backlog.size", integer(1, I32_MAX), Some("50"), Class::Honour, "connections the kernel holds before they are accepted"),
+    Key::new("socket.receive.buffer.bytes", integer(I32_MIN, I32_MAX), Some("102400"), Class::Map, "set on sockets when written in the configuration; left to the kernel's autotuning otherwise"),
+    Key::new("socket.request.max.bytes", integer(1, I32_MAX), Some("104857600"), Class::Honour, "a larger frame closes its connection before any buffer is taken"),
+    Key::new("socket.send.buffer.bytes", integer(I32_MIN, I32_MAX), Some("102400"), Class::Map, "set on sockets when written in the configuration; left to the kernel's autotuning otherwise"),
+    Key::new("telemetry.max.bytes", integer(1, I32_MAX), Some("1048576"), Class::Ignore, "client telemetry comes later"),
+];

@@ -1,0 +1,24 @@
+//! The configuration: Kafka's `server.properties`, its environment form, and `--set`.
+//!
+//! Owns reading and checking; runs on the main thread before any shard exists. The broker sees
+//! the result, [`net_broker::config::BrokerConfig`], and never a key's text.
+//!
+//! Order of reading: `properties` (the file format), `layers` (which source wins), `keys` (the
+//! table), `values` (each value by itself), `refusals` and `settings` (values together), `check`.
+
+mod check;
+mod keys;
+mod layers;
+mod listeners;
+mod problem;
+mod properties;
+mod refusals;
+mod resolve;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod values;
+
+pub(crate) use check::report;
+pub(crate) use layers::Sources;
+pub(crate) use settings::{MetricsSettings, Settings, load};

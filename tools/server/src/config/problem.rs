@@ -1,0 +1,53 @@
+//! What is wrong with a configuration: where, what, and what to do about it.
+
+use std::fmt;
+
+use super::layers::Origin;
+
+/// One finding. An error stops the start, a warning does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    error: bool,
+    origin: Origin,
+    key: String,
+    text: String,
+    remedy: String,
+}
+
+impl Problem {
+    /// The broker must not start like this.
+    pub(crate) fn error(origin: Origin, key: &str, text: &str, remedy: &str) -> Self {
+        Self {
+            error: true,
+            origin,
+            key: key.to_owned(),
+            text: text.to_owned(),
+            remedy: remedy.to_owned(),
+        }
+    }
+
+    /// The operator should know.
+    pub(crate) fn warning(origin: Origin, key: &str, text: &str, remedy: &str) -> Self {
+        Self {
+            error: false,
+            ..Self::error(origin, key, text, remedy)
+        }
+    }
+
+    /// Whether it stops the start.
+    pub(crate) fn is_error(&self) -> bool {
+        self.error
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.origin != Origin::Default {
+            write!(f, "{}: ", self.origin)?;
+        }
+        if !self.key.is_empty() {
+            write!(f, "{} ", self.key)?;
+        }
+        write!(f, "{}; {}", self.text, self.remedy)
+    }
+}

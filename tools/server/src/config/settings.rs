@@ -1,0 +1,367 @@
+//! From values to what the broker is told: the rules between keys, and their units.
+//!
+//! Owns `BrokerConfig`'s making. Reads the table and the operator's values; resolves the hosts of
+//! listeners; touches nothing else.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use engine_base::BrokerId;
+use net_broker::config::{BrokerConfig, FlushFiles, ListenerConfig};
+
+use super::keys::split_list;
+use super::layers::{Sources, merge};
+use super::listeners::{Endpoint, is_wildcard, parse_endpoints, parse_protocol_map};
+use super::problem::Problem;
+use super::refusals::find_refusals;
+use super::resolve::{advertised_default, bind_address};
+use super::values::Values;
+
+/// The Prometheus page's settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MetricsSettings {
+    /// Where it listens; `None` for no page.
+    pub(crate) listener: Option<SocketAddr>,
+    /// Whether a taken address stops the start.
+    pub(crate) required: bool,
+}
+
+/// A configuration that may start.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// For the broker.
+    pub(crate) broker: BrokerConfig,
+    /// For the metrics page.
+    pub(crate) metrics: MetricsSettings,
+}
+
+/// What reading a configuration gave: every value, every finding, and the settings if no finding
+/// is an error.
+pub(crate) struct Loaded {
+    /// What was written, with origins.
+    pub(crate) values: Values,
+    /// Errors and warnings, errors of single values first.
+    pub(crate) problems: Vec<Problem>,
+    /// `Some` when there is no error.
+    pub(crate) settings: Option<Settings>,
+}
+
+/// Reads the sources into settings.
+pub(crate) fn load(sources: &Sources) -> Loaded {
+    let mut problems = Vec::new();
+    let merged = merge(sources, &mut problems);
+    let mut values = Values::check(merged, &mut problems);
+    assume_defaults(&mut values, sources.file.is_some(), &mut problems);
+    find_refusals(&values, &mut problems);
+    let listeners = listeners(&values, &mut problems);
+    let metrics = metrics(&values, &mut problems);
+    let log_dir = log_dir(&values, &mut problems);
+    check_pairs(&values, &mut problems);
+    let clean = !problems.iter().any(Problem::is_error);
+    let settings = clean.then(|| Settings {
+        broker: broker(&values, log_dir, listeners),
+        metrics,
+    });
+    Loaded {
+        values,
+        problems,
+        settings,
+    }
+}
+
+/// One node is the default shape; without a file it also stays on this machine.
+fn assume_defaults(values: &mut Values, has_file: bool, problems: &mut Vec<Problem>) {
+    if let Some(old) = values
+        .written("broker.id")
+        .filter(|old| old.value != "-1")
+        .cloned()
+    {
+        if values
+            .written("node.id")
+            .is_some_and(|new| new.value != old.value)
+        {
+            problems.push(Problem::error(
+                old.origin.clone(),
+                "broker.id",
+                "differs from node.id",
+                "remove broker.id: node.id replaces it",
+            ));
+        }
+        values.assume("node.id", &old.value);
+    }
+    values.assume("node.id", "1");
+    values.assume("process.roles", "broker,controller");
+    values.assume("offsets.topic.replication.factor", "1");
+    if !has_file {
+        values.assume("listeners", "PLAINTEXT://127.0.0.1:9092");
+        if values.written("log.dir").is_none() {
+            values.assume("log.dirs", "ottla-data");
+        }
+    }
+    let durability = match values.integer("log.flush.interval.messages") {
+        None | Some(i64::MAX | 1) => "flush",
+        Some(_) => "written",
+    };
+    values.assume("ottla.durability", durability);
+}
+
+fn log_dir(values: &Values, problems: &mut Vec<Problem>) -> PathBuf {
+    let key = if values.written("log.dirs").is_some() {
+        "log.dirs"
+    } else {
+        "log.dir"
+    };
+    let dirs: Vec<_> = split_list(values.text(key).unwrap_or_default()).collect();
+    if dirs.len() != 1 {
+        problems.push(Problem::error(
+            values.origin(key),
+            key,
+            &format!("names {} directories", dirs.len()),
+            "this version keeps its data in one: name one directory",
+        ));
+    }
+    let dir = dirs.first().map(PathBuf::from).unwrap_or_default();
+    let metadata_dir = values.text("metadata.log.dir");
+    if metadata_dir.is_some_and(|metadata| dir != metadata) {
+        problems.push(Problem::error(
+            values.origin("metadata.log.dir"),
+            "metadata.log.dir",
+            "is not the data directory",
+            "this version keeps its data in one: remove the key",
+        ));
+    }
+    dir
+}
+
+fn endpoints(values: &Values, key: &str, problems: &mut Vec<Problem>) -> Vec<Endpoint> {
+    parse_endpoints(values.text(key).unwrap_or_default()).unwrap_or_else(|fault| {
+        problems.push(Problem::error(
+            values.origin(key),
+            key,
+            &fault,
+            "write for example PLAINTEXT://127.0.0.1:9092",
+        ));
+        Vec::new()
+    })
+}
+
+/// The listeners of clients: all but the controller's, for a quorum of one needs no socket.
+fn listeners(values: &Values, problems: &mut Vec<Problem>) -> Vec<ListenerConfig> {
+    let faults = problems.len();
+    let bound = endpoints(values, "listeners", problems);
+    let advertised = endpoints(values, "advertised.listeners", problems);
+    let controllers: Vec<String> = values
+        .text("controller.listener.names")
+        .map(|names| split_list(names).map(str::to_uppercase).collect())
+        .unwrap_or_default();
+    check_advertised(values, &bound, &advertised, problems);
+    let clients: Vec<_> = bound
+        .iter()
+        .filter(|endpoint| !controllers.contains(&endpoint.name))
+        .collect();
+    check_protocols(values, &clients, problems);
+    if clients.is_empty() && problems.len() == faults {
+        problems.push(Problem::error(
+            values.origin("listeners"),
+            "listeners",
+            "leaves clients nowhere to connect",
+            "add for example PLAINTEXT://127.0.0.1:9092",
+        ));
+    }
+    let mut listeners = Vec::new();
+    for endpoint in clients {
+        match bind_address(&endpoint.host, endpoint.port) {
+            Ok(bind) => listeners.push(listener(endpoint, bind, &advertised)),
+            Err(fault) => problems.push(Problem::error(
+                values.origin("listeners"),
+                "listeners",
+                &fault,
+                "write an address of this machine",
+            )),
+        }
+    }
+    listeners
+}
+
+fn listener(endpoint: &Endpoint, bind: SocketAddr, advertised: &[Endpoint]) -> ListenerConfig {
+    let told = advertised.iter().find(|told| told.name == endpoint.name);
+    ListenerConfig {
+        name: endpoint.name.clone(),
+        bind,
+        advertised_host: told.map_or_else(
+            || advertised_default(&endpoint.host),
+            |told| told.host.clone(),
+        ),
+        advertised_port: told.map(|told| told.port).filter(|&port| port != 0),
+    }
+}
+
+fn check_advertised(
+    values: &Values,
+    bound: &[Endpoint],
+    advertised: &[Endpoint],
+    problems: &mut Vec<Problem>,
+) {
+    let key = "advertised.listeners";
+    for told in advertised {
+        if is_wildcard(&told.host) {
+            problems.push(Problem::error(
+                values.origin(key),
+                key,
+                &format!("tells clients of {} to connect to every address", told.name),
+                "write the name or address that clients reach this machine by",
+            ));
+        }
+        if !bound.iter().any(|endpoint| endpoint.name == told.name) {
+            problems.push(Problem::error(
+                values.origin(key),
+                key,
+                &format!("names {}, which listeners does not", told.name),
+                "use the names that stand in listeners",
+            ));
+        }
+    }
+}
+
+fn check_protocols(values: &Values, clients: &[&Endpoint], problems: &mut Vec<Problem>) {
+    let key = "listener.security.protocol.map";
+    let protocols = match parse_protocol_map(values.text(key).unwrap_or_default()) {
+        Ok(protocols) => protocols,
+        Err(fault) => {
+            let remedy = "write for example PLAINTEXT:PLAINTEXT,INSIDE:PLAINTEXT";
+            problems.push(Problem::error(values.origin(key), key, &fault, remedy));
+            return;
+        }
+    };
+    for client in clients {
+        let (text, remedy) = match protocols.get(&client.name).map(String::as_str) {
+            Some("PLAINTEXT") => continue,
+            Some(protocol) => (
+                format!(
+                    "asks for {protocol} on {}, which is not in this version",
+                    client.name
+                ),
+                "serve PLAINTEXT on an address that only trusted clients reach",
+            ),
+            None => (
+                format!("names {}, which has no protocol", client.name),
+                "add it to listener.security.protocol.map",
+            ),
+        };
+        problems.push(Problem::error(
+            values.origin("listeners"),
+            "listeners",
+            &text,
+            remedy,
+        ));
+    }
+}
+
+fn metrics(values: &Values, problems: &mut Vec<Problem>) -> MetricsSettings {
+    let key = "ottla.metrics.listener";
+    let required = values.bool("ottla.metrics.required");
+    let text = values.text(key).unwrap_or_default();
+    let listener = text.parse();
+    if listener.is_err() && !text.is_empty() {
+        let remedy = "write for example 127.0.0.1:9644";
+        let fault = format!("'{text}' is not address:port");
+        problems.push(Problem::error(values.origin(key), key, &fault, remedy));
+    }
+    MetricsSettings {
+        listener: listener.ok(),
+        required,
+    }
+}
+
+/// Pairs of keys whose order Kafka insists on.
+fn check_pairs(values: &Values, problems: &mut Vec<Problem>) {
+    let ordered = [
+        ("message.max.bytes", "socket.request.max.bytes"),
+        (
+            "group.min.session.timeout.ms",
+            "group.max.session.timeout.ms",
+        ),
+    ];
+    for (smaller, larger) in ordered {
+        let (low, high) = (values.integer(smaller), values.integer(larger));
+        if low > high {
+            problems.push(Problem::error(
+                values.origin(smaller),
+                smaller,
+                &format!("is above {larger}"),
+                &format!("lower it, or raise {larger}"),
+            ));
+        }
+    }
+    for key in [
+        "log.retention.ms",
+        "log.retention.minutes",
+        "log.retention.hours",
+    ] {
+        if values.integer(key) == Some(0) {
+            let remedy = "write -1 to keep records for ever, or an age";
+            problems.push(Problem::error(
+                values.origin(key),
+                key,
+                "must not be 0",
+                remedy,
+            ));
+        }
+    }
+}
+
+fn broker(values: &Values, log_dir: PathBuf, listeners: Vec<ListenerConfig>) -> BrokerConfig {
+    let shards = values.integer("ottla.shards");
+    BrokerConfig {
+        node_id: BrokerId(values.int("node.id")),
+        cluster_id: None,
+        log_dir,
+        listeners,
+        rack: values.text("broker.rack").map(str::to_owned),
+        shard_count: shards.map(|count| u16::try_from(count).expect("bounded by its kind")),
+        memory_bytes: values.unsigned("ottla.memory.bytes"),
+        flush_files: match values.text("ottla.flush.files") {
+            Some("journal") => FlushFiles::Journal,
+            Some("each") => FlushFiles::Each,
+            _ => FlushFiles::Auto,
+        },
+        request_size_bytes_max: values.unsigned("socket.request.max.bytes"),
+        connection_idle_max: idle_max(values),
+        connections_max: values.unsigned("max.connections"),
+        fetch_size_bytes_max: values.unsigned("fetch.max.bytes"),
+        fetch_sessions_max: values.unsigned("max.incremental.fetch.session.cache.slots"),
+        auto_create_topics: values.bool("auto.create.topics.enable"),
+        delete_topics: values.bool("delete.topic.enable"),
+        partitions_default: values.int("num.partitions"),
+        replication_factor_default: i16::try_from(values.int("default.replication.factor"))
+            .unwrap_or(i16::MAX),
+        retention_check_interval: values.milliseconds("log.retention.check.interval.ms"),
+        producer_id_expiration: values.milliseconds("producer.id.expiration.ms"),
+        offsets_partitions: values.int("offsets.topic.num.partitions"),
+        offsets_segment_size_bytes: values.int("offsets.topic.segment.bytes"),
+        offsets_retention: Duration::from_secs(
+            values.unsigned::<u64>("offsets.retention.minutes") * 60,
+        ),
+        offsets_retention_check_interval: values
+            .milliseconds("offsets.retention.check.interval.ms"),
+        offset_metadata_size_bytes_max: values.unsigned("offset.metadata.max.bytes"),
+        group_session_timeout_min: values.milliseconds("group.min.session.timeout.ms"),
+        group_session_timeout_max: values.milliseconds("group.max.session.timeout.ms"),
+        group_initial_rebalance_delay: values.milliseconds("group.initial.rebalance.delay.ms"),
+        group_size_max: values.unsigned("group.max.size"),
+        properties: values
+            .all_written()
+            .iter()
+            .map(|(name, property)| (name.clone(), property.value.clone()))
+            .collect(),
+    }
+}
+
+/// A negative value means "never" in Kafka.
+fn idle_max(values: &Values) -> Duration {
+    match values.integer("connections.max.idle.ms") {
+        Some(milliseconds) if milliseconds >= 0 => values.milliseconds("connections.max.idle.ms"),
+        _ => Duration::MAX,
+    }
+}

@@ -1,0 +1,263 @@
+//! What whole configurations become.
+
+use super::settings::{Loaded, load};
+use super::{Sources, report};
+
+/// The settings of Apache Kafka 4.4's own `config/server.properties`, in its order.
+const STOCK: &str = "\
+process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=localhost:9093
+listeners=PLAINTEXT://:9092,CONTROLLER://:9093
+inter.broker.listener.name=PLAINTEXT
+advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,\
+SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
+num.network.threads=3
+num.io.threads=8
+socket.send.buffer.bytes=102400
+socket.receive.buffer.bytes=102400
+socket.request.max.bytes=104857600
+log.dirs=/tmp/kraft-combined-logs
+num.partitions=1
+num.recovery.threads.per.data.dir=2
+offsets.topic.replication.factor=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+log.retention.hours=168
+log.segment.bytes=1073741824
+log.retention.check.interval.ms=300000
+";
+
+fn sets(sets: &[&str]) -> Loaded {
+    let sets = sets.iter().map(|&set| set.to_owned()).collect();
+    load(&Sources {
+        sets,
+        ..Sources::default()
+    })
+}
+
+fn file(text: &str) -> Loaded {
+    let file = Some(("server.properties".to_owned(), text.as_bytes().to_vec()));
+    load(&Sources {
+        file,
+        ..Sources::default()
+    })
+}
+
+fn texts(loaded: &Loaded) -> Vec<String> {
+    loaded.problems.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn kafkas_stock_file_starts_unchanged_and_without_a_warning() {
+    let loaded = file(STOCK);
+    assert_eq!(texts(&loaded), Vec::<String>::new());
+    let broker = loaded.settings.unwrap().broker;
+    assert_eq!(broker.node_id.0, 1);
+    assert_eq!(broker.log_dir.to_str(), Some("/tmp/kraft-combined-logs"));
+    assert_eq!(broker.listeners.len(), 1);
+    let listener = &broker.listeners[0];
+    assert_eq!(listener.name, "PLAINTEXT");
+    assert!(listener.bind.ip().is_unspecified());
+    assert_eq!(listener.bind.port(), 9092);
+    assert_eq!(listener.advertised_host, "localhost");
+    assert_eq!(listener.advertised_port, Some(9092));
+    assert_eq!(broker.properties["num.io.threads"], "8");
+}
+
+#[test]
+fn no_file_stays_on_this_machine() {
+    let loaded = sets(&[]);
+    assert_eq!(texts(&loaded), Vec::<String>::new());
+    let settings = loaded.settings.unwrap();
+    assert_eq!(
+        settings.broker.listeners[0].bind.to_string(),
+        "127.0.0.1:9092"
+    );
+    assert_eq!(settings.broker.listeners[0].advertised_host, "127.0.0.1");
+    assert_eq!(settings.broker.listeners[0].advertised_port, None);
+    assert_eq!(settings.broker.log_dir.to_str(), Some("ottla-data"));
+    assert_eq!(
+        settings.broker.properties["offsets.topic.replication.factor"],
+        "1"
+    );
+    assert_eq!(settings.broker.properties["ottla.durability"], "flush");
+    assert_eq!(
+        settings.metrics.listener.unwrap().to_string(),
+        "127.0.0.1:9644"
+    );
+    assert!(!settings.metrics.required);
+}
+
+#[test]
+fn defaults_are_the_brokers_own() {
+    let ours = sets(&[]).settings.unwrap().broker;
+    let theirs = net_broker::config::BrokerConfig::default();
+    let mut ours_without_properties = ours;
+    ours_without_properties.properties.clear();
+    assert_eq!(
+        format!("{:?}", ours_without_properties.listeners),
+        format!("{:?}", theirs.listeners)
+    );
+    assert_eq!(ours_without_properties.memory_bytes, theirs.memory_bytes);
+    assert_eq!(
+        ours_without_properties.fetch_size_bytes_max,
+        theirs.fetch_size_bytes_max
+    );
+    assert_eq!(
+        ours_without_properties.request_size_bytes_max,
+        theirs.request_size_bytes_max
+    );
+    assert_eq!(
+        ours_without_properties.offsets_retention,
+        theirs.offsets_retention
+    );
+    assert_eq!(
+        ours_without_properties.producer_id_expiration,
+        theirs.producer_id_expiration
+    );
+}
+
+#[test]
+fn flush_interval_chooses_the_durability_unless_it_is_written() {
+    let durability = |list: &[&str]| {
+        let broker = sets(list).settings.unwrap().broker;
+        broker.properties["ottla.durability"].clone()
+    };
+    assert_eq!(durability(&["log.flush.interval.messages=1"]), "flush");
+    assert_eq!(durability(&["log.flush.interval.messages=1000"]), "written");
+    assert_eq!(
+        durability(&["log.flush.interval.messages=9223372036854775807"]),
+        "flush"
+    );
+    assert_eq!(
+        durability(&["log.flush.interval.messages=1000", "ottla.durability=flush"]),
+        "flush"
+    );
+    assert_eq!(durability(&["ottla.durability=written"]), "written");
+}
+
+#[test]
+fn every_fault_of_a_file_is_told_at_once_with_its_line() {
+    let loaded = file("num.partitions=0\n\nauto.create.topics.enable=yes\nlog.segment.bytes=1\n");
+    assert!(loaded.settings.is_none());
+    let texts = texts(&loaded);
+    assert_eq!(texts.len(), 3, "{texts:?}");
+    let found = |start: &str| texts.iter().any(|text| text.starts_with(start));
+    assert!(found("server.properties:1: num.partitions '0' is below 1"));
+    assert!(found(
+        "server.properties:3: auto.create.topics.enable 'yes' is not true or false"
+    ));
+    assert!(found(
+        "server.properties:4: log.segment.bytes '1' is below 1048576"
+    ));
+}
+
+#[test]
+fn refuses_what_it_cannot_keep_with_what_to_do() {
+    let cases = [
+        (
+            "zookeeper.connect=localhost:2181",
+            "process.roles=broker,controller",
+        ),
+        ("process.roles=broker", "single nodes"),
+        ("process.roles=controller", "single nodes"),
+        ("controller.quorum.voters=1@a:1,2@b:1", "single nodes"),
+        ("controller.quorum.voters=3@a:1", "node.id"),
+        ("log.dirs=/a,/b", "name one directory"),
+        ("log.dirs=", "name one directory"),
+        ("metadata.log.dir=/elsewhere", "remove the key"),
+        ("broker.id=7\nnode.id=8", "remove broker.id"),
+        ("port=9092", "listeners="),
+        ("inter.broker.protocol.version=3.0", "remove the line"),
+        ("listeners=SSL://:9093", "trusted clients"),
+        ("listeners=INSIDE://:9093", "listener.security.protocol.map"),
+        ("listeners=localhost:9092", "PLAINTEXT://127.0.0.1:9092"),
+        ("listeners=", "nowhere to connect"),
+        (
+            "advertised.listeners=PLAINTEXT://0.0.0.0:9092",
+            "reach this machine",
+        ),
+        (
+            "advertised.listeners=OTHER://a:9092",
+            "which listeners does not",
+        ),
+        (
+            "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "guards",
+        ),
+        (
+            "message.max.bytes=2000\nsocket.request.max.bytes=1000",
+            "raise socket.request",
+        ),
+        ("log.retention.hours=0", "-1"),
+        ("ottla.durability=memory", "flush, written"),
+        ("ottla.metrics.listener=9644", "127.0.0.1:9644"),
+    ];
+    for (text, expected) in cases {
+        let loaded = file(text);
+        assert!(loaded.settings.is_none(), "{text} starts");
+        let texts = texts(&loaded);
+        assert!(
+            texts.iter().any(|found| found.contains(expected)),
+            "{text}: {texts:?}"
+        );
+    }
+}
+
+#[test]
+fn unknown_and_pointless_keys_warn_and_start() {
+    let cases = [
+        ("num.partition=3", "did you mean num.partitions?"),
+        ("my.own.key=3", "has no effect"),
+        ("num.partitions=3\nnum.partitions=4", "twice"),
+        ("log.cleanup.policy=compact", "compaction"),
+        ("default.replication.factor=3", "write 1"),
+        ("min.insync.replicas=2", "acks=all"),
+    ];
+    for (text, expected) in cases {
+        let loaded = file(text);
+        assert!(loaded.settings.is_some(), "{text}: {:?}", texts(&loaded));
+        let texts = texts(&loaded);
+        assert!(
+            texts.iter().any(|found| found.contains(expected)),
+            "{text}: {texts:?}"
+        );
+    }
+}
+
+#[test]
+fn report_shows_class_value_and_effect_and_hides_secrets() {
+    let (text, starts) = report(&file(
+        "node.id=4\nnum.io.threads=9\nssl.key.password=secret\nx=y",
+    ));
+    assert!(starts);
+    for expected in [
+        "honoured   4",
+        "no effect  9",
+        "[hidden]",
+        "unknown",
+        "starts with",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in:\n{text}");
+    }
+    assert!(!text.contains("secret"));
+    let (text, starts) = report(&file("node.id=-4"));
+    assert!(!starts);
+    assert!(
+        text.contains("error: server.properties:1: node.id '-4' is below 0"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_bad_secret_is_not_printed_and_sizes_are_bounded() {
+    let loaded = sets(&["max.connections=0", "connections.max.idle.ms=-1"]);
+    let broker = loaded.settings.unwrap().broker;
+    assert_eq!(broker.connections_max, 0);
+    assert_eq!(broker.connection_idle_max, std::time::Duration::MAX);
+}
