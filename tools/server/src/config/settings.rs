@@ -4,7 +4,7 @@
 //! listeners; touches nothing else.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use engine_base::BrokerId;
@@ -123,7 +123,7 @@ fn log_dir(values: &Values, problems: &mut Vec<Problem>) -> PathBuf {
     }
     let dir = dirs.first().map(PathBuf::from).unwrap_or_default();
     let metadata_dir = values.text("metadata.log.dir");
-    if metadata_dir.is_some_and(|metadata| dir != metadata) {
+    if metadata_dir.is_some_and(|metadata| dir != Path::new(metadata)) {
         problems.push(Problem::error(
             values.origin("metadata.log.dir"),
             "metadata.log.dir",
