@@ -1,5 +1,5 @@
 //! What can be wrong with a batch or a record, for readers of stored and fetched bytes. What the
-//! door answers to a producer is [`crate::validate::Rejection`].
+//! door answers to a producer is [`crate::Rejection`].
 
 use std::fmt;
 

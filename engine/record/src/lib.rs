@@ -20,6 +20,7 @@ mod legacy;
 pub mod limits;
 mod record;
 mod records;
+mod rejection;
 mod source;
 pub mod validate;
 
@@ -35,3 +36,4 @@ pub use header::{BATCH_HEADER_SIZE_BYTES, BatchHeader, TimestampType};
 pub use legacy::LEGACY_MESSAGE_OVERHEAD_BYTES;
 pub use record::{Header, Headers, Record};
 pub use records::Records;
+pub use rejection::{KafkaError, RecordReason, RecordRejection, Rejection};
