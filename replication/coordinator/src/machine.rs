@@ -73,8 +73,9 @@ pub trait Machine: Sized {
     /// Everything up to and with this append is committed.
     fn commit(&mut self, up_to: AppendId);
 
-    /// This append and all later ones never happened.
-    fn revert(&mut self, from: AppendId);
+    /// This append and all later ones never happened. Tokens kept by state that goes with them
+    /// are answered with `failure`.
+    fn revert(&mut self, context: &mut Context<'_, Self>, from: AppendId, failure: Failure);
 
     /// The log is replayed: sessions begin now.
     fn on_loaded(&mut self, context: &mut Context<'_, Self>) -> Outcome<Self>;
@@ -230,6 +231,38 @@ impl<M: Machine> Outcome<M> {
             reply: None,
             completion: None,
         }
+    }
+
+    /// Records of something that the machine has already done to its soft state: they are
+    /// written, not replayed.
+    #[must_use]
+    pub const fn applied(records: Vec<M::Record>) -> Self {
+        Self {
+            work: Work::Records {
+                records,
+                replay: false,
+                atomic: true,
+                producer: None,
+            },
+            reply: None,
+            completion: None,
+        }
+    }
+
+    /// The same outcome, whose records may be cut into several batches: some may be kept when
+    /// others are lost.
+    #[must_use]
+    pub fn in_any_batches(mut self) -> Self {
+        if let Work::Records { atomic, .. } = &mut self.work {
+            *atomic = false;
+        }
+        self
+    }
+
+    /// Whether there is anything to write.
+    #[must_use]
+    pub const fn writes(&self) -> bool {
+        !matches!(self.work, Work::None)
     }
 
     /// The same outcome with an answer for after its records.

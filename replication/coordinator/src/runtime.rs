@@ -276,15 +276,22 @@ impl<M: Machine> CoordinatorShard<M> {
         let Some(first) = void.front() else {
             return self.finish(effects);
         };
+        let (from, failure) = (first.id, Failure::Append(error));
         self.next_offset = first.base_offset;
-        self.machine.revert(first.id);
+        with_context(
+            &mut self.machine,
+            &mut self.timers,
+            &mut effects,
+            moment,
+            self.next_append,
+            |machine, context| machine.revert(context, from, failure),
+        );
         while self
             .expiries
             .pop_back_if(|(_, waits_for)| *waits_for >= id)
             .is_some()
         {}
         for append in void {
-            let failure = Failure::Append(error);
             self.complete(moment, append.waiters, Err(failure), &mut effects);
         }
         self.finish(effects)

@@ -80,10 +80,11 @@ impl<V> Versions<V> {
         }
     }
 
-    /// Forgets everything from `from` on.
-    pub fn revert(&mut self, from: AppendId) {
+    /// Takes back everything from `from` on.
+    pub fn revert(&mut self, from: AppendId) -> impl Iterator<Item = V> {
         let keep = self.in_flight.partition_point(|(id, _)| *id < from);
-        self.in_flight.truncate(keep);
+        let void = self.in_flight.split_off(keep);
+        void.into_iter().filter_map(|(_, version)| version)
     }
 
     /// Absent in every view: the key may be dropped.
@@ -193,11 +194,13 @@ impl<K: Hash + Eq + Clone, V> TimelineMap<K, V> {
         }
     }
 
-    /// Forgets everything from `from` on.
-    pub fn revert(&mut self, from: AppendId) {
+    /// Takes back everything from `from` on and hands out what was written since.
+    pub fn revert(&mut self, from: AppendId) -> Vec<V> {
+        let mut void = Vec::new();
         while let Some((_, key)) = self.touched.pop_back_if(|(id, _)| *id >= from) {
-            self.settle(&key, |versions| versions.revert(from));
+            self.settle(&key, |versions| void.extend(versions.revert(from)));
         }
+        void
     }
 
     fn settle(&mut self, key: &K, settle: impl FnOnce(&mut Versions<V>)) {
@@ -241,7 +244,7 @@ mod tests {
         map.put(AppendId(2), "k", Some(2));
         map.put(AppendId(2), "fresh", Some(9));
         map.put(AppendId(3), "k", Some(3));
-        map.revert(AppendId(2));
+        assert_eq!(map.revert(AppendId(2)), [2, 3, 9]);
         assert_eq!((map.latest("k"), map.latest("fresh")), (Some(&1), None));
         map.commit(AppendId(1));
         assert_eq!((map.committed("k"), map.len()), (Some(&1), 1));

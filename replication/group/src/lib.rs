@@ -11,13 +11,21 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
 mod answer;
+mod classic;
 mod config;
+mod consumer_protocol;
+mod coordinator;
+mod door;
 mod error;
 pub mod limits;
 mod notice;
+mod offsets;
 mod partition;
+pub mod record;
 mod request;
+mod timer;
 
 pub use answer::{
     Answer, DeletedGroup, DescribedGroup, DescribedMember, JoinAnswer, JoinAnswerMember,
@@ -25,6 +33,8 @@ pub use answer::{
     TopicAnswer,
 };
 pub use config::GroupConfig;
+pub use coordinator::{Completion, GroupCoordinator};
+pub use door::{refuse, screen};
 pub use error::GroupError;
 pub use notice::Notice;
 pub use partition::partition_for;
@@ -34,3 +44,4 @@ pub use request::{
     OffsetCommitTopic, OffsetDeleteRequest, OffsetFetchRequest, OffsetFetchTopic, Protocol,
     Request, SyncRequest, TxnOffsetCommitRequest,
 };
+pub use timer::{TimerKey, TimerTask};

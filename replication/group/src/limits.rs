@@ -20,4 +20,8 @@ pub const MEMBER_ID_PREFIX_BYTES_MAX: usize = 32_000;
 /// Bytes of a text from a client that is kept for a notice.
 pub const REASON_BYTES_MAX: usize = 256;
 
-const _: () = assert!(MEMBER_ID_PREFIX_BYTES_MAX + 37 <= i16::MAX as usize);
+/// Bytes of a string in a record. Bytes that are no UTF-8 grow when they are replaced on decoding,
+/// so a string from a request may be longer: such requests are refused at the door.
+pub const STRING_SIZE_BYTES_MAX: usize = engine_codec::limits::STRING_SIZE_BYTES_MAX;
+
+const _: () = assert!(MEMBER_ID_PREFIX_BYTES_MAX + 37 <= STRING_SIZE_BYTES_MAX);
