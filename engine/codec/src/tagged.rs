@@ -54,7 +54,7 @@ impl Reader<'_> {
 }
 
 /// Writes one tagged field. `Sink` is asked twice: the size stands before the value.
-pub fn put_tagged<S: Sink, T: Encode>(
+pub fn put_tagged<S: Sink, T: Encode + ?Sized>(
     sink: &mut S,
     tag: u32,
     value: &T,

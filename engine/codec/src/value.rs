@@ -262,6 +262,12 @@ impl<'a, T: Decode<'a>> DecodeNullable<'a> for Vec<T> {
 
 impl<T: Encode> Encode for Vec<T> {
     fn encode<S: Sink>(&self, sink: &mut S, form: Form) -> Result<(), EncodeError> {
+        self.as_slice().encode(sink, form)
+    }
+}
+
+impl<T: Encode> Encode for [T] {
+    fn encode<S: Sink>(&self, sink: &mut S, form: Form) -> Result<(), EncodeError> {
         put_length(sink, Some(self.len()), form.flexible)?;
         self.iter()
             .try_for_each(|element| element.encode(sink, form))

@@ -1,0 +1,4 @@
+//! The two hot messages without structs and without copies of records.
+
+pub mod fetch;
+pub mod produce;
