@@ -1,0 +1,21 @@
+//! Bounds of the caches, and what happens when one is reached.
+
+use engine_base::limits::BLOCK_SIZE_BYTES;
+use engine_base::{KIB, MIB};
+
+/// Sizes of tail chunks. A log begins with the smallest and takes the next larger each time a
+/// chunk fills, so that an idle partition holds one block and a busy one a huge page.
+pub const CHUNK_SIZES_BYTES: [usize; 5] = [4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB];
+
+/// Emptied chunks kept for the next log, for each size. More are given back to the allocator.
+pub const FREE_CHUNKS_MAX: [usize; 5] = [256, 64, 32, 16, 16];
+
+/// One cold read. A file's pages are cached in pieces of this size.
+pub const PAGE_SIZE_BYTES: usize = MIB;
+
+/// Cold pages of one shard. Beyond it the page read longest ago goes: a catch-up reader gets at
+/// most this much, and never takes memory from the tails.
+pub const PAGES_SIZE_BYTES_MAX: usize = 32 * MIB;
+
+const _: () = assert!(CHUNK_SIZES_BYTES[0] == BLOCK_SIZE_BYTES);
+const _: () = assert!(PAGE_SIZE_BYTES.is_multiple_of(BLOCK_SIZE_BYTES));
