@@ -149,3 +149,109 @@ impl fmt::Display for ApplyError {
 }
 
 impl std::error::Error for ApplyError {}
+
+/// The metadata log or a snapshot cannot be read on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogError {
+    /// A batch is cut short or its checksum is wrong.
+    Batch(engine_record::BatchError),
+    /// A record within a batch is broken.
+    Grammar(engine_record::RecordError),
+    /// A compressed batch, which no quorum writes.
+    Compressed {
+        /// Its first offset.
+        base_offset: i64,
+    },
+    /// The value of a record.
+    Record {
+        /// Its offset.
+        offset: i64,
+        /// What is wrong.
+        error: RecordError,
+    },
+    /// A record that does not fit what came before.
+    Apply {
+        /// Its offset.
+        offset: i64,
+        /// What is wrong.
+        error: ApplyError,
+    },
+    /// A snapshot that does not begin with its header.
+    NoSnapshotHeader,
+    /// A snapshot that does not end with its footer: it was never finished, or was cut.
+    NoSnapshotFooter,
+    /// A batch that does not begin where the one before it ended.
+    OffsetGap {
+        /// Where it should begin.
+        expected: i64,
+        /// Where it begins.
+        found: i64,
+    },
+}
+
+impl fmt::Display for LogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Batch(error) => write!(f, "a batch of metadata records is damaged: {error}"),
+            Self::Grammar(error) => write!(f, "a metadata record is damaged: {error}"),
+            Self::Compressed { base_offset } => {
+                write!(
+                    f,
+                    "the batch of metadata records at offset {base_offset} is compressed"
+                )
+            }
+            Self::Record { offset, error } => write!(f, "metadata offset {offset}: {error}"),
+            Self::Apply { offset, error } => write!(f, "metadata offset {offset}: {error}"),
+            Self::NoSnapshotHeader => f.write_str("a metadata snapshot lacks its header"),
+            Self::NoSnapshotFooter => f.write_str("a metadata snapshot lacks its footer"),
+            Self::OffsetGap { expected, found } => {
+                write!(
+                    f,
+                    "a metadata batch begins at offset {found}, expected {expected}"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for LogError {}
+
+/// A small text file of a log directory cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileError {
+    /// The text is not what the format says.
+    Malformed {
+        /// Which file.
+        file: &'static str,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A format version that this program does not know.
+    UnknownVersion {
+        /// Which file.
+        file: &'static str,
+        /// The version found.
+        version: i64,
+    },
+    /// A value is missing or is not what it should be.
+    Field {
+        /// Which file.
+        file: &'static str,
+        /// Which value.
+        field: &'static str,
+    },
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed { file, reason } => write!(f, "{file} is malformed: {reason}"),
+            Self::UnknownVersion { file, version } => {
+                write!(f, "{file} has the unknown version {version}")
+            }
+            Self::Field { file, field } => write!(f, "{file}: '{field}' is missing or invalid"),
+        }
+    }
+}
+
+impl std::error::Error for FileError {}
