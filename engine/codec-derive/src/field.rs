@@ -228,6 +228,38 @@ impl Field {
     }
 }
 
+/// Random values for tests.
+impl Field {
+    /// `name: …,` with a value that the version at hand can carry.
+    pub(crate) fn sample(&self) -> TokenStream {
+        let Self {
+            name, value_type, ..
+        } = self;
+        let value = quote! {
+            <#value_type as ::engine_codec::sample::Sample>::sample(__choices, __form)
+        };
+        let value = if self.optional {
+            let nullable = self.attributes.nullable.contains();
+            quote! {
+                if #nullable && __choices.one_in(4) {
+                    ::core::option::Option::None
+                } else {
+                    ::core::option::Option::Some(#value)
+                }
+            }
+        } else {
+            value
+        };
+        let default = self.default();
+        let in_version = self.attributes.versions.contains();
+        let present = match self.attributes.tag {
+            Some(_) => quote!(#in_version && !__choices.one_in(3)),
+            None => in_version,
+        };
+        quote!(#name: if #present { #value } else { #default },)
+    }
+}
+
 /// `T` of `Option<T>`.
 fn option_inner(full_type: &Type) -> Option<&Type> {
     let Type::Path(path) = full_type else {

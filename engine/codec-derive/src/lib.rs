@@ -9,6 +9,7 @@
 
 mod attributes;
 mod field;
+mod transparent;
 mod versions;
 
 use proc_macro2::{Span, TokenStream};
@@ -22,10 +23,18 @@ use crate::field::Field;
 #[proc_macro_derive(Codec, attributes(codec))]
 pub fn derive_codec(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    Struct::new(&input)
-        .map(|item| item.implement())
+    derive(&input)
         .unwrap_or_else(Error::into_compile_error)
         .into()
+}
+
+fn derive(input: &DeriveInput) -> Result<TokenStream> {
+    if let Data::Struct(data) = &input.data
+        && let Fields::Unnamed(fields) = &data.fields
+    {
+        return transparent::implement(input, fields);
+    }
+    Struct::new(input).map(|item| item.implement())
 }
 
 /// The struct under the derive.
@@ -45,7 +54,7 @@ impl Struct {
                     named.named.iter().map(Field::new).collect::<Result<_>>()?
                 }
                 Fields::Unit => Vec::new(),
-                Fields::Unnamed(_) => return Err(Error::new_spanned(input, "fields have names")),
+                Fields::Unnamed(_) => unreachable!("transparent structs went another way"),
             },
             _ => return Err(Error::new_spanned(input, "a message is a struct")),
         };
@@ -90,7 +99,8 @@ impl Struct {
         let encode = self.implement_encode();
         let into_owned = self.implement_into_owned();
         let message = self.implement_message();
-        quote!(#default #decode #encode #into_owned #message)
+        let sample = cfg!(feature = "sample").then(|| self.implement_sample());
+        quote!(#default #decode #encode #into_owned #message #sample)
     }
 
     /// `X` or `X<'a>`, and the generics to declare.
@@ -260,6 +270,33 @@ impl Struct {
 
                 fn into_owned(self) -> Self::Owned {
                     #name { #(#names: ::engine_codec::IntoOwned::into_owned(self.#same)),* }
+                }
+            }
+        }
+    }
+
+    fn implement_sample(&self) -> TokenStream {
+        let (item, generics) = self.with_borrow();
+        let samples = self.fields.iter().map(Field::sample);
+        let dumps = self.fields.iter().map(|field| {
+            let name = &field.name;
+            let text = name.to_string();
+            quote!(__dump.field(#text, &self.#name);)
+        });
+        quote! {
+            #[automatically_derived]
+            impl #generics ::engine_codec::sample::Sample for #item {
+                fn sample(
+                    __choices: &mut ::engine_codec::sample::Choices,
+                    __form: ::engine_codec::Form,
+                ) -> Self {
+                    Self { #(#samples)* }
+                }
+
+                fn dump(&self, __out: &mut ::std::string::String) {
+                    let mut __dump = ::engine_codec::sample::StructDump::new(__out);
+                    #(#dumps)*
+                    __dump.end();
                 }
             }
         }

@@ -54,6 +54,12 @@
 //!   needs `PartialEq`.
 //! - [`IntoOwned`] cuts a decoded struct loose from its frame.
 //!
+//! A struct with one unnamed field (`struct ErrorCode(i16)`) is that field under another name. It
+//! keeps its own `Default`.
+//!
+//! Tests turn on the feature `sample`: every derived struct then makes random values of itself
+//! that are lawful in a given version (`sample::Sample`).
+//!
 //! | Kafka | Rust |
 //! |---|---|
 //! | bool int8 int16 uint16 int32 uint32 int64 float64 | bool i8 i16 u16 i32 u32 i64 f64 |
@@ -72,6 +78,8 @@ mod form;
 pub mod limits;
 mod message;
 mod reader;
+#[cfg(feature = "sample")]
+pub mod sample;
 mod sink;
 mod tagged;
 mod value;

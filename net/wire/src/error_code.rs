@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use engine_codec::{Decode, DecodeError, Encode, EncodeError, Form, IntoOwned, Reader, Sink};
+use engine_codec::Codec;
 
 /// A code in a response; `NONE` for success. A newtype and not an enum: a newer broker may say
 /// what we do not know, and a client passes it on.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Codec)]
 pub struct ErrorCode(pub i16);
 
 /// What is known of a code.
@@ -232,30 +232,6 @@ impl fmt::Display for ErrorCode {
 impl fmt::Debug for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-impl Decode<'_> for ErrorCode {
-    fn size_min(_form: Form) -> usize {
-        size_of::<i16>()
-    }
-
-    fn decode(reader: &mut Reader<'_>, _form: Form) -> Result<Self, DecodeError> {
-        reader.i16().map(Self)
-    }
-}
-
-impl Encode for ErrorCode {
-    fn encode<S: Sink>(&self, sink: &mut S, form: Form) -> Result<(), EncodeError> {
-        self.0.encode(sink, form)
-    }
-}
-
-impl IntoOwned for ErrorCode {
-    type Owned = Self;
-
-    fn into_owned(self) -> Self {
-        self
     }
 }
 
