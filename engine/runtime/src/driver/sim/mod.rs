@@ -1,0 +1,58 @@
+//! The simulated world.
+
+mod crash;
+pub mod disk;
+pub mod image;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use engine_base::{Instant, Timestamp};
+
+use crate::fs::{DeviceFlush, DirEntry, DiskSpace};
+use crate::op::{Operation, OperationId};
+use crate::remote::Remote;
+
+pub(crate) enum SimDriver {}
+
+#[derive(Debug)]
+pub(crate) enum SimHandle {}
+
+impl SimDriver {
+    pub(crate) fn now(&self) -> Instant {
+        match *self {}
+    }
+    pub(crate) fn wall_clock(&self) -> Timestamp {
+        match *self {}
+    }
+    pub(crate) fn start(&self, _id: OperationId, _operation: &mut Operation) {
+        match *self {}
+    }
+    pub(crate) fn cancel(&self, _id: OperationId) {
+        match *self {}
+    }
+    pub(crate) fn adopt(&self, _result: i64) -> SimHandle {
+        match *self {}
+    }
+    pub(crate) fn wake_peer(&self, _peer: &Arc<Remote>) {
+        match *self {}
+    }
+    pub(crate) fn step(&self) {
+        match *self {}
+    }
+    pub(crate) fn read_dir(&self, _path: &Path) -> io::Result<Vec<DirEntry>> {
+        match *self {}
+    }
+    pub(crate) fn sync_filesystem(&self) {
+        match *self {}
+    }
+    pub(crate) fn disk_space(&self) -> DiskSpace {
+        match *self {}
+    }
+    pub(crate) fn device_flush(&self) -> DeviceFlush {
+        match *self {}
+    }
+}
