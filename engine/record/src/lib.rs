@@ -37,3 +37,4 @@ pub use legacy::LEGACY_MESSAGE_OVERHEAD_BYTES;
 pub use record::{Header, Headers, Record};
 pub use records::Records;
 pub use rejection::{KafkaError, RecordReason, RecordRejection, Rejection};
+pub use validate::{BatchInfo, Origin, RecordCheck, Rules, validate_batch, validate_produce};
