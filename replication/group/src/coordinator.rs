@@ -122,7 +122,11 @@ impl GroupCoordinator {
             Some(group) => group.heartbeat(ctx, request),
             None => Err(GroupError::UnknownMemberId),
         };
-        Outcome::after_writes(Answer::Heartbeat(result))
+        let answer = Answer::Heartbeat(result);
+        match result {
+            Ok(()) | Err(GroupError::RebalanceInProgress) => Outcome::after_writes(answer),
+            Err(_) => Outcome::now(answer),
+        }
     }
 
     fn complete_transaction(request: CompleteTransactionRequest) -> Outcome {

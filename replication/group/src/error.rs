@@ -56,8 +56,7 @@ impl GroupError {
     #[must_use]
     pub const fn of_failure(failure: Failure) -> Self {
         match failure {
-            // Kafka has no such bound; clients wait and retry on 14 without a new look-up.
-            Failure::LoadInProgress | Failure::Overloaded => Self::CoordinatorLoadInProgress,
+            Failure::LoadInProgress => Self::CoordinatorLoadInProgress,
             Failure::NotCoordinator
             | Failure::Append(AppendError::NotLeaderOrFollower | AppendError::KafkaStorageError) => {
                 Self::NotCoordinator
@@ -66,7 +65,9 @@ impl GroupError {
                 AppendError::UnknownTopicOrPartition
                 | AppendError::NotEnoughReplicas
                 | AppendError::RequestTimedOut,
-            ) => Self::CoordinatorNotAvailable,
+            )
+            // Kafka has no such bound; every client retries every request after 15.
+            | Failure::Overloaded => Self::CoordinatorNotAvailable,
             Failure::Append(AppendError::MessageTooLarge | AppendError::UnknownServerError) => {
                 Self::UnknownServerError
             }

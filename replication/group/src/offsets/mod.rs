@@ -114,16 +114,6 @@ impl Offsets {
         );
         keys
     }
-
-    /// All offsets as committed, for tests that compare two coordinators.
-    #[cfg(test)]
-    pub(crate) fn committed(&self) -> std::collections::BTreeMap<OffsetKey, CommittedOffset> {
-        self.store
-            .group_ids()
-            .flat_map(|group_id| self.store.of_group(View::Committed, group_id))
-            .map(|(key, stored)| (key, stored.value.clone()))
-            .collect()
-    }
 }
 
 /// A key for a record that a request asks for.

@@ -1,0 +1,11 @@
+//! A coordinator on its runtime, asked as clients ask.
+
+mod classic_states;
+mod expiry;
+mod joining;
+mod loading;
+mod offsets;
+mod static_members;
+mod support;
+mod syncing;
+mod transactions;
