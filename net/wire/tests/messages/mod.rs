@@ -31,7 +31,7 @@ impl Entry {
     }
 }
 
-fn print<M: Message + Sample>(message: &M, version: i16) -> Printed {
+pub(crate) fn print<M: Message + Sample>(message: &M, version: i16) -> Printed {
     let bytes = message
         .to_bytes(version)
         .unwrap_or_else(|e| panic!("{} {version}: {e}", M::NAME));
