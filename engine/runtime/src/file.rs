@@ -280,7 +280,7 @@ impl File {
         let block = BLOCK_SIZE_BYTES;
         assert!(position.is_multiple_of(block as u64));
         for slice in vectors.slices.iter().filter(|slice| !slice.is_empty()) {
-            assert!(slice.len().is_multiple_of(block), "{}", self.path.display());
+            assert!(slice.len().is_multiple_of(block));
             assert!((slice.as_ptr() as usize).is_multiple_of(block));
         }
     }

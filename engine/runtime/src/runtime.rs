@@ -92,7 +92,7 @@ impl Runtime {
                 };
             }
             match self.core.driver() {
-                Driver::Uring(ring) => ring.turn(&self.core),
+                Driver::Uring(ring) => ring.turn(&self.core, || root.is_finished()),
                 Driver::Sim(sim) => sim.step(),
             }
         }

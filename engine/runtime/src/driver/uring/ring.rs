@@ -260,7 +260,8 @@ impl UringDriver {
     }
 
     /// One turn: tasks, timers, mailboxes; then the ring, waiting when there is nothing to do.
-    pub(crate) fn turn(&self, core: &Rc<Core>) {
+    /// Never waits when `is_over` says so after the tasks have run.
+    pub(crate) fn turn(&self, core: &Rc<Core>, is_over: impl Fn() -> bool) {
         let metrics = core.metrics();
         metrics.turns.add(1);
         let began = clock::monotonic();
@@ -276,7 +277,8 @@ impl UringDriver {
                 now = core.poll_task(id, now);
             }
         }
-        let has_work = executor.ready_count() > 0
+        let has_work = is_over()
+            || executor.ready_count() > 0
             || executor.ready_background_count() > 0
             || core.remote().has_posts()
             || !self.finished.borrow().is_empty();
