@@ -63,7 +63,7 @@ impl Struct {
             .lifetimes()
             .map(|parameter| parameter.lifetime.clone());
         let borrow = lifetimes.next();
-        if lifetimes.next().is_some() || input.generics.params.len() > 1 {
+        if input.generics.params.len() > usize::from(borrow.is_some()) {
             let text = "a message has at most one lifetime and no type parameters";
             return Err(Error::new_spanned(&input.generics, text));
         }
@@ -315,5 +315,112 @@ impl Struct {
                 const FLEXIBLE: ::engine_codec::VersionRange = #flexible;
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syn::parse_quote;
+
+    fn refusal(input: DeriveInput) -> String {
+        derive(&input)
+            .expect_err("a mistake is refused")
+            .to_string()
+    }
+
+    #[test]
+    fn mistakes_are_refused_with_their_reason() {
+        let option = refusal(parse_quote!(
+            struct X {
+                a: Option<Vec<i32>>,
+            }
+        ));
+        assert!(option.contains("exactly when it is 'nullable'"), "{option}");
+        let nullable = refusal(parse_quote!(
+            struct X {
+                #[codec(nullable = "0+")]
+                a: Vec<i32>,
+            }
+        ));
+        assert!(
+            nullable.contains("exactly when it is 'nullable'"),
+            "{nullable}"
+        );
+        let twice = refusal(parse_quote!(
+            struct X {
+                #[codec(tag = 0)]
+                a: i32,
+                #[codec(tag = 0)]
+                b: i32,
+            }
+        ));
+        assert!(twice.contains("same tag"), "{twice}");
+        let early = refusal(parse_quote!(
+            struct X {
+                #[codec(tag = 0, tagged = "0-3")]
+                a: i32,
+            }
+        ));
+        assert!(early.contains("reaches to the last version"), "{early}");
+        let untagged = refusal(parse_quote!(
+            struct X {
+                #[codec(tagged = "3+")]
+                a: i32,
+            }
+        ));
+        assert!(untagged.contains("needs a 'tag'"), "{untagged}");
+        let half = refusal(parse_quote!(
+            #[codec(versions = "0-3")]
+            struct X {
+                a: i32,
+            }
+        ));
+        assert!(half.contains("states both"), "{half}");
+        let unknown = refusal(parse_quote!(
+            struct X {
+                #[codec(version = "3+")]
+                a: i32,
+            }
+        ));
+        assert!(unknown.contains("a field takes"), "{unknown}");
+        let range = refusal(parse_quote!(
+            struct X {
+                #[codec(versions = "5-3")]
+                a: i32,
+            }
+        ));
+        assert!(range.contains("expected versions"), "{range}");
+        let generic = refusal(parse_quote!(
+            struct X<T> {
+                a: T,
+            }
+        ));
+        assert!(generic.contains("no type parameters"), "{generic}");
+        let pair = refusal(parse_quote!(
+            struct X(i32, i32);
+        ));
+        assert!(pair.contains("has one field"), "{pair}");
+    }
+
+    #[test]
+    fn only_a_struct_with_versions_is_a_message() {
+        let has_message = |input: DeriveInput| {
+            derive(&input)
+                .expect("a lawful struct")
+                .to_string()
+                .contains(":: Message")
+        };
+        assert!(!has_message(parse_quote!(
+            struct X {
+                a: i32,
+            }
+        )));
+        assert!(has_message(parse_quote!(
+            #[codec(versions = "0", flexible = "none")]
+            struct X {
+                a: i32,
+            }
+        )));
     }
 }

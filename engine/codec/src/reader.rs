@@ -31,9 +31,15 @@ impl<'a> Reader<'a> {
     /// A reader at the start of `bytes`.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
+        Self::with_elements_max(bytes, ELEMENTS_MAX)
+    }
+
+    /// A reader that lets through more, or fewer, array elements than `ELEMENTS_MAX`.
+    #[must_use]
+    pub fn with_elements_max(bytes: &'a [u8], elements_max: u32) -> Self {
         Self {
             rest: bytes,
-            elements_left: ELEMENTS_MAX,
+            elements_left: elements_max,
         }
     }
 
@@ -104,10 +110,14 @@ impl<'a> Reader<'a> {
             return Err(DecodeError::InvalidLength);
         }
         let bytes = self.take(size)?;
-        Ok(Some(match std::str::from_utf8(bytes) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => String::from_utf8_lossy(bytes),
-        }))
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            return Ok(Some(Cow::Borrowed(text)));
+        }
+        let replaced = String::from_utf8_lossy(bytes);
+        if replaced.len() > STRING_SIZE_BYTES_MAX {
+            return Err(DecodeError::InvalidLength); // an answer could not repeat it
+        }
+        Ok(Some(replaced))
     }
 
     /// Bytes, or `None` for null.
@@ -216,6 +226,14 @@ mod tests {
             Reader::new(&bytes).nullable_string(true),
             Err(DecodeError::InvalidLength)
         );
+    }
+
+    #[test]
+    fn replacement_does_not_grow_a_string_past_its_bound() {
+        let mut bytes = 20_000u16.to_be_bytes().to_vec();
+        bytes.resize(20_002, 0xff);
+        let read = Reader::new(&bytes).nullable_string(false);
+        assert_eq!(read, Err(DecodeError::InvalidLength));
     }
 
     #[test]

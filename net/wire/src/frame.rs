@@ -11,6 +11,10 @@ use crate::message::{Request, Response};
 /// Bytes of the length that stands before each frame.
 pub const FRAME_PREFIX_SIZE_BYTES: usize = 4;
 
+/// Array elements in one answer. A broker that we chose to ask is trusted with more than a client
+/// is: Metadata of a cluster with a million partitions has some ten million.
+pub const RESPONSE_ELEMENTS_MAX: u32 = 1 << 24;
+
 /// Appends a response with length and header. On an error `out` is as before.
 pub fn write_response<R: Response>(
     out: &mut Vec<u8>,
@@ -49,7 +53,7 @@ pub fn read_response<'a, R: Response + Decode<'a>>(
     frame: &'a [u8],
     api_version: i16,
 ) -> Result<(i32, R), DecodeError> {
-    let mut reader = Reader::new(frame);
+    let mut reader = Reader::with_elements_max(frame, RESPONSE_ELEMENTS_MAX);
     let correlation_id = read_response_header(&mut reader, R::KEY, api_version)?;
     let response = R::read_from(&mut reader, api_version)?;
     reader.finish()?;

@@ -358,6 +358,10 @@ mod tests {
                 (expected.acks, expected.timeout_ms)
             );
             assert_eq!((view.topic_count(), view.partition_count()), (3, 5));
+            assert!(
+                view.topics()
+                    .all(|topic| matches!(topic.name, Cow::Borrowed(_)))
+            );
             for (topic, expected) in view.topics().zip(&expected.topic_data) {
                 assert_eq!(
                     (&topic.name, topic.topic_id),
