@@ -35,11 +35,12 @@ mod tests {
     fn the_smallest_hash_goes_to_partition_zero() {
         assert_eq!(partition_for("polygenelubricants", 50), 0);
         assert_eq!(partition_for("hello", 50), 22);
+        assert_eq!(partition_for("gruppe-\u{fc}", 50), 22);
+        assert_eq!(partition_for("connect-cluster", 50), 13);
     }
 
     #[test]
     fn characters_beyond_the_basic_plane_count_as_two_units() {
-        // U+1F600 is D83D DE00: 0xD83D * 31 + 0xDE00.
-        assert_eq!(java_hash_code("\u{1F600}"), 0xD83D * 31 + 0xDE00);
+        assert_eq!(java_hash_code("\u{1F600}"), 1_772_899);
     }
 }
