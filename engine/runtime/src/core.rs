@@ -3,7 +3,8 @@
 //! One on each shard's thread, reached through [`crate::context`]; many on the one thread of a
 //! simulated world. Interior borrows last for one method; none is held while a task runs.
 
-use std::cell::RefCell;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
@@ -40,6 +41,9 @@ pub(crate) struct Core {
     random: RefCell<Prng>,
     metrics: Arc<RuntimeMetrics>,
     stall: StallDetector,
+    /// Values that stay here while another thread works for them.
+    kept: RefCell<engine_base::HashMap<u64, Box<dyn Any>>>,
+    kept_next: Cell<u64>,
 }
 
 impl Core {
@@ -59,6 +63,8 @@ impl Core {
             random: RefCell::new(random),
             metrics: Arc::default(),
             stall: StallDetector::new(stall_threshold),
+            kept: RefCell::default(),
+            kept_next: Cell::new(0),
         })
     }
 
@@ -221,6 +227,18 @@ impl Core {
         let now = self.now();
         self.stall.on_polled(name, began, now, &self.metrics);
         now
+    }
+
+    /// Keeps a value that must not leave this core, for a ticket that may.
+    pub(crate) fn keep(&self, value: Box<dyn Any>) -> u64 {
+        let ticket = self.kept_next.get();
+        self.kept_next.set(ticket + 1);
+        self.kept.borrow_mut().insert(ticket, value);
+        ticket
+    }
+
+    pub(crate) fn take_kept(&self, ticket: u64) -> Option<Box<dyn Any>> {
+        self.kept.borrow_mut().remove(&ticket)
     }
 
     /// Wakes a peer that may sleep, after a message was pushed for it.

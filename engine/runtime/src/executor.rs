@@ -180,10 +180,11 @@ impl Executor {
                 }
                 tracing::error!(task = %name, %message, "a task panicked");
                 let join = self.tasks.borrow_mut().task(id).map(|t| Rc::clone(&t.join));
-                self.put_back(id, future, true);
+                // Before the place is given up, which would say "cancelled".
                 if let Some(join) = join {
                     join.fail(JoinError::Panicked(message));
                 }
+                self.put_back(id, future, true);
             }
         }
         Some(name)

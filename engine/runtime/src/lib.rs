@@ -21,6 +21,7 @@ mod buffer;
 mod clock;
 mod context;
 mod core;
+mod cpu;
 mod driver;
 mod executor;
 mod file;
@@ -29,11 +30,18 @@ mod file_tests;
 pub mod fs;
 mod handle;
 pub mod limits;
+mod mailbox;
+mod mesh;
 mod metrics;
 mod op;
 mod prng;
 mod remote;
 mod runtime;
+mod shard;
+mod signal;
+mod socket;
+#[cfg(test)]
+mod socket_tests;
 mod spawn;
 mod staging;
 mod stall;
@@ -41,15 +49,21 @@ mod sync;
 mod task;
 #[cfg(test)]
 mod test_directory;
+mod thread;
 mod timer;
 
 pub use buffer::{AppendBuf, BlockBuf, Slice, buffer_bytes_total};
+pub use cpu::usable_cores;
 pub use driver::uring::StartError;
 pub use file::{File, OpenOptions, ReadBuffer, WriteMode, staging_buf};
+pub use mesh::{Full, Mesh};
 pub use metrics::{Counter, RuntimeMetrics};
 pub use prng::Prng;
 pub use remote::RemoteHandle;
 pub use runtime::{Runtime, RuntimeOptions};
+pub use shard::{ShardContext, ShardHandle, ShardOptions, launch};
+pub use signal::{ShutdownSignal, block_shutdown_signals, shutdown_signal};
+pub use socket::{KeepAlive, Listener, Stream, StreamHandoff, resolve};
 pub use spawn::{
     metrics, now, random_bytes, random_stream, random_u64, remote, spawn, spawn_critical,
     spawn_maintenance, task_count, wall_clock_ms,
@@ -59,4 +73,5 @@ pub use sync::{
     oneshot, queue, race, yield_now,
 };
 pub use task::{JoinError, JoinHandle};
+pub use thread::spawn_thread;
 pub use timer::{Elapsed, Sleep, sleep, sleep_until, timeout};

@@ -53,7 +53,14 @@ impl Runtime {
     /// When the host forbids `io_uring` or its kernel is too old; the text tells the operator what
     /// to change.
     pub fn uring(options: &RuntimeOptions) -> Result<Self, StartError> {
-        let remote = Remote::with_event()?;
+        Self::uring_behind(Remote::with_event()?, options)
+    }
+
+    /// The same, behind a door that was made before.
+    pub(crate) fn uring_behind(
+        remote: Arc<Remote>,
+        options: &RuntimeOptions,
+    ) -> Result<Self, StartError> {
         let driver = UringDriver::new(
             Arc::clone(&remote),
             options.spin_max,

@@ -7,6 +7,7 @@ pub mod image;
 mod tests;
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,8 +19,14 @@ use crate::remote::Remote;
 
 pub(crate) enum SimDriver {}
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum SimHandle {}
+
+impl SimHandle {
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        match *self {}
+    }
+}
 
 impl SimDriver {
     pub(crate) fn now(&self) -> Instant {
@@ -41,6 +48,15 @@ impl SimDriver {
         match *self {}
     }
     pub(crate) fn step(&self) {
+        match *self {}
+    }
+    pub(crate) fn listen(&self, _local: SocketAddr) -> io::Result<(SimHandle, SocketAddr)> {
+        match *self {}
+    }
+    pub(crate) fn new_socket(&self) -> SimHandle {
+        match *self {}
+    }
+    pub(crate) fn resolve(&self, _host: &str) -> Option<IpAddr> {
         match *self {}
     }
     pub(crate) fn read_dir(&self, _path: &Path) -> io::Result<Vec<DirEntry>> {
