@@ -1,8 +1,10 @@
 use super::*;
 use crate::builder::{BatchBuilder, BatchOptions};
 use crate::header::{Attributes, BATCH_HEADER_SIZE_BYTES, NO_SEQUENCE, stamp_crc};
+use crate::limits::RECORD_ERRORS_MAX;
 use crate::record::Header;
-use crate::rejection::KafkaError;
+use crate::rejection::{KafkaError, RecordReason, RecordRejection};
+use crate::{CompressError, RecordError};
 use proptest::prelude::*;
 
 const NOW: Timestamp = 1_700_000_000_000;
