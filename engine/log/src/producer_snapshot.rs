@@ -143,7 +143,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn state(producers: &[(i64, i16, Option<(i32, i64, u8)>, Option<i64>)]) -> ProducerState {
+    /// Id, epoch, last batch (sequence, offset, delta), first offset of the open transaction.
+    type Producer = (i64, i16, Option<(i32, i64, u8)>, Option<i64>);
+
+    fn state(producers: &[Producer]) -> ProducerState {
         let mut state = ProducerState::default();
         for &(producer_id, epoch, batch, txn_first_offset) in producers {
             let mut entry = ProducerEntry {

@@ -11,15 +11,24 @@
 //! ([`crate::producer_snapshot`]) and the batches after it. Bounded: at
 //! [`PRODUCERS_PER_LOG_MAX`] those that wrote least recently are forgotten, as by expiry.
 
-use std::collections::BTreeMap;
-use std::fmt;
+mod entry;
+mod error;
+mod transactions;
+mod verification;
 
 use engine_base::{HashMap, Timestamp};
-use engine_record::header::{NO_PRODUCER_EPOCH, NO_SEQUENCE, NO_TIMESTAMP};
+use engine_record::header::NO_PRODUCER_EPOCH;
 use engine_record::validate::Origin;
 use engine_record::{BatchHeader, BatchInfo, BatchView, EndTxnMarker, RecordError, TxnOutcome};
 
-use crate::recent_batches::{BatchMetadata, RecentBatches};
+pub use entry::ProducerEntry;
+pub use error::ProducerError;
+pub use transactions::CompletedTxn;
+pub use verification::VerificationGuard;
+
+use crate::recent_batches::BatchMetadata;
+use transactions::Transactions;
+use verification::Verifications;
 
 /// Producers remembered by one log: 8 MiB of entries. A client that asks for a new producer id
 /// for each batch cannot make a log hold more.
@@ -32,120 +41,13 @@ const EVICTED_SHARE: usize = 8;
 /// From this transaction version on, a marker's epoch is above that of its records (KIP-890).
 const EPOCH_BUMP_VERSION: i16 = 2;
 
-/// Why a batch or a marker of a producer is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProducerError {
-    /// The sequence number does not follow the last one (OUT_OF_ORDER_SEQUENCE_NUMBER).
-    OutOfOrderSequence,
-    /// A newer instance of the producer has written (INVALID_PRODUCER_EPOCH).
-    InvalidProducerEpoch,
-    /// A transactional batch without a transaction, or another within one (INVALID_TXN_STATE).
-    InvalidTxnState,
-    /// A newer transaction coordinator has written (TRANSACTION_COORDINATOR_FENCED).
-    TransactionCoordinatorFenced,
-}
-
-impl fmt::Display for ProducerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::OutOfOrderSequence => "the sequence number does not follow the last one",
-            Self::InvalidProducerEpoch => "a newer instance of the producer has written",
-            Self::InvalidTxnState => "the batch does not fit the state of the transaction",
-            Self::TransactionCoordinatorFenced => "a newer transaction coordinator has written",
-        })
-    }
-}
-
-impl std::error::Error for ProducerError {}
-
-/// One producer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProducerEntry {
-    /// Its epoch; -1 when none is known.
-    pub epoch: i16,
-    /// Epoch of the coordinator that ended its last transaction; -1 when none did.
-    pub coordinator_epoch: i32,
-    /// Largest timestamp of its last batch or marker.
-    pub last_timestamp: Timestamp,
-    /// First record of its open transaction.
-    pub txn_first_offset: Option<i64>,
-    /// Its last batches in this epoch.
-    pub batches: RecentBatches,
-}
-
-impl ProducerEntry {
-    /// A producer of which nothing is known.
-    pub(crate) const EMPTY: Self = Self {
-        epoch: NO_PRODUCER_EPOCH,
-        coordinator_epoch: -1,
-        last_timestamp: NO_TIMESTAMP,
-        txn_first_offset: None,
-        batches: RecentBatches::EMPTY,
-    };
-
-    /// Sequence number of its last record; -1 when there is none in this epoch.
-    #[must_use]
-    pub fn last_sequence(&self) -> i32 {
-        self.batches
-            .last()
-            .map_or(NO_SEQUENCE, |batch| batch.last_sequence)
-    }
-
-    fn set_epoch(&mut self, epoch: i16) {
-        if self.epoch != epoch {
-            self.batches = RecentBatches::EMPTY;
-            self.epoch = epoch;
-        }
-    }
-
-    /// Where the entry was last touched, as far as it is known: the clock of eviction.
-    fn last_offset(&self) -> i64 {
-        self.batches.last().map_or(-1, |batch| batch.last_offset)
-    }
-}
-
-/// A transaction that a marker ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CompletedTxn {
-    /// Whose transaction.
-    pub producer_id: i64,
-    /// Its first record.
-    pub first_offset: i64,
-    /// Its marker.
-    pub last_offset: i64,
-    /// Whether it was aborted: then it belongs into the transaction index.
-    pub is_aborted: bool,
-    /// First offset of the next undecided transaction, or the offset after the marker.
-    pub last_stable_offset: i64,
-}
-
-/// Proves that a verification was begun for this very attempt (KIP-890): an answer of the
-/// coordinator that was overtaken by an abort marker does not fit the next attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct VerificationGuard(u64);
-
-/// A transaction's first batch that waits for the coordinator's word.
-#[derive(Clone, Copy, Debug)]
-struct Verification {
-    guard: VerificationGuard,
-    lowest_sequence: i32,
-    epoch: i16,
-    supports_epoch_bump: bool,
-    began_ms: Timestamp,
-}
-
 /// The producers of one log.
 #[derive(Clone, Debug)]
 pub struct ProducerState {
     producers: HashMap<i64, ProducerEntry>,
     producers_max: usize,
-    /// Open transactions: first offset to producer id.
-    ongoing: BTreeMap<i64, i64>,
-    /// Ended transactions whose markers are not below the high watermark yet: first offset to
-    /// marker. Readers must not pass them, since the marker may still be lost.
-    unreplicated: BTreeMap<i64, i64>,
-    verifications: HashMap<i64, Verification>,
-    guards_issued: u64,
+    transactions: Transactions,
+    verifications: Verifications,
     verifies_transactions: bool,
     /// Last offset of the last batch that changed anything here.
     changed_at: i64,
@@ -168,10 +70,8 @@ impl ProducerState {
         Self {
             producers: HashMap::default(),
             producers_max,
-            ongoing: BTreeMap::new(),
-            unreplicated: BTreeMap::new(),
-            verifications: HashMap::default(),
-            guards_issued: 0,
+            transactions: Transactions::default(),
+            verifications: Verifications::default(),
             verifies_transactions: false,
             changed_at: -1,
         }
@@ -241,11 +141,7 @@ impl ProducerState {
         if !self.verifies_transactions || !info.is_transactional || continues {
             return Ok(());
         }
-        let pending = self
-            .verifications
-            .get(&info.producer_id)
-            .map(|pending| pending.guard);
-        if pending.is_some() && pending == guard {
+        if self.verifications.is_current(info.producer_id, guard) {
             Ok(())
         } else {
             Err(ProducerError::InvalidTxnState)
@@ -256,11 +152,11 @@ impl ProducerState {
     /// its records are gone) any number may come, unless its transaction protocol promises 0.
     fn check_sequence(&self, info: &BatchInfo, entry: &ProducerEntry) -> Result<(), ProducerError> {
         let first = info.base_sequence;
-        if let Some(pending) = self.verifications.get(&info.producer_id) {
-            let must_be_zero = pending.supports_epoch_bump && entry.batches.is_empty();
-            if must_be_zero && first != 0 || first > pending.lowest_sequence {
-                return Err(ProducerError::OutOfOrderSequence);
-            }
+        if !self
+            .verifications
+            .allows(info.producer_id, first, entry.batches.is_empty())
+        {
+            return Err(ProducerError::OutOfOrderSequence);
         }
         let follows = if entry.epoch == NO_PRODUCER_EPOCH {
             true
@@ -362,11 +258,11 @@ impl ProducerState {
         let begins = appended.is_transactional && entry.txn_first_offset.is_none();
         if begins {
             entry.txn_first_offset = Some(appended.batch.base_offset);
-            self.ongoing
-                .insert(appended.batch.base_offset, appended.producer_id);
+            self.transactions
+                .on_begin(appended.batch.base_offset, appended.producer_id);
         }
         if appended.is_transactional {
-            self.verifications.remove(&appended.producer_id);
+            self.verifications.on_append(appended.producer_id);
         }
         self.changed_at = appended.batch.last_offset;
     }
@@ -386,16 +282,10 @@ impl ProducerState {
         entry.coordinator_epoch = marker.coordinator_epoch;
         entry.last_timestamp = timestamp;
         let first_offset = entry.txn_first_offset.take();
-        // With the epoch bump, a verification of this epoch is for the next transaction already.
-        if self.verifications.get(&producer_id).is_some_and(|pending| {
-            !(pending.supports_epoch_bump && pending.epoch == producer_epoch)
-        }) {
-            self.verifications.remove(&producer_id);
-        }
+        self.verifications.on_marker(producer_id, producer_epoch);
         self.changed_at = offset;
         let first_offset = first_offset?;
-        self.ongoing.remove(&first_offset);
-        self.unreplicated.insert(first_offset, offset);
+        self.transactions.on_end(first_offset, offset);
         Some(CompletedTxn {
             producer_id,
             first_offset,
@@ -443,25 +333,10 @@ impl ProducerState {
         supports_epoch_bump: bool,
         now_ms: Timestamp,
     ) -> Option<VerificationGuard> {
-        let (epoch, sequence) = (info.producer_epoch, info.base_sequence);
-        if self.has_ongoing_transaction(info.producer_id, epoch) {
+        if self.has_ongoing_transaction(info.producer_id, info.producer_epoch) {
             return None;
         }
-        self.guards_issued += 1;
-        let fresh = Verification {
-            guard: VerificationGuard(self.guards_issued),
-            lowest_sequence: sequence,
-            epoch,
-            supports_epoch_bump,
-            began_ms: now_ms,
-        };
-        let pending = self.verifications.entry(info.producer_id).or_insert(fresh);
-        if epoch == pending.epoch {
-            pending.lowest_sequence = pending.lowest_sequence.min(sequence);
-        } else if epoch > pending.epoch {
-            (pending.epoch, pending.lowest_sequence) = (epoch, sequence);
-        }
-        Some(pending.guard)
+        Some(self.verifications.begin(info, supports_epoch_bump, now_ms))
     }
 
     /// Whether the producer has an open transaction here in this epoch.
@@ -475,7 +350,9 @@ impl ProducerState {
     /// First record of the earliest open transaction.
     #[must_use]
     pub fn first_undecided_offset(&self) -> Option<i64> {
-        self.ongoing.first_key_value().map(|(&offset, _)| offset)
+        self.transactions
+            .first_undecided()
+            .map(|(offset, _)| offset)
     }
 
     /// The offset that read_committed consumers must not reach: of the earliest transaction that
@@ -483,20 +360,12 @@ impl ProducerState {
     /// or the high watermark.
     #[must_use]
     pub fn first_unstable_offset(&self) -> Option<i64> {
-        let unreplicated = self
-            .unreplicated
-            .first_key_value()
-            .map(|(&offset, _)| offset);
-        [self.first_undecided_offset(), unreplicated]
-            .into_iter()
-            .flatten()
-            .min()
+        self.transactions.first_unstable_offset()
     }
 
     /// The high watermark moved: markers below it are safe.
     pub fn on_high_watermark(&mut self, high_watermark: i64) {
-        self.unreplicated
-            .retain(|_, marker| *marker >= high_watermark);
+        self.transactions.on_high_watermark(high_watermark);
     }
 
     /// Records before the offset are gone.
@@ -508,9 +377,9 @@ impl ProducerState {
     /// may be hanging.
     #[must_use]
     pub fn oldest_txn_last_timestamp(&self) -> Option<Timestamp> {
-        let (_, producer_id) = self.ongoing.first_key_value()?;
+        let (_, producer_id) = self.transactions.first_undecided()?;
         self.producers
-            .get(producer_id)
+            .get(&producer_id)
             .map(|entry| entry.last_timestamp)
     }
 
@@ -522,8 +391,7 @@ impl ProducerState {
             entry.txn_first_offset.is_some()
                 || now_ms.saturating_sub(entry.last_timestamp) < expiration_ms
         });
-        self.verifications
-            .retain(|_, pending| now_ms.saturating_sub(pending.began_ms) < expiration_ms);
+        self.verifications.expire(now_ms, expiration_ms);
         before - self.producers.len()
     }
 
@@ -538,8 +406,7 @@ impl ProducerState {
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.producers.clear();
-        self.ongoing.clear();
-        self.unreplicated.clear();
+        self.transactions.clear();
         self.verifications.clear();
         self.changed_at = -1;
     }
@@ -560,7 +427,7 @@ impl ProducerState {
     /// Takes over an entry of a snapshot.
     pub fn insert(&mut self, producer_id: i64, entry: ProducerEntry) {
         if let Some(first_offset) = entry.txn_first_offset {
-            self.ongoing.insert(first_offset, producer_id);
+            self.transactions.on_begin(first_offset, producer_id);
         }
         self.changed_at = self.changed_at.max(entry.last_offset());
         *self.entry_mut(producer_id) = entry;
