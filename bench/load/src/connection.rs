@@ -1,0 +1,115 @@
+//! One blocking connection: whole frames out, whole frames in. Several answers that arrive together
+//! cost one system call.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use net_wire::Request;
+use net_wire::frame::{FRAME_PREFIX_SIZE_BYTES, read_response, write_request};
+
+use crate::failure::Failure;
+
+/// An answer that takes longer is a broker that hangs. Parked polls set their own.
+const ANSWER_SECONDS_MAX: u64 = 60;
+const BUFFER_SIZE_BYTES: usize = 64 << 10;
+/// Every request carries it: answers come in the order of requests, so it tells nothing.
+pub(crate) const CORRELATION_ID: i32 = 7;
+pub(crate) const CLIENT_ID: &str = "load";
+
+/// A connection and what has arrived on it.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    /// The frame handed out last ends here; what follows is not yet handed out.
+    start: usize,
+    end: usize,
+}
+
+impl Connection {
+    /// Connects.
+    pub(crate) fn open(bootstrap: &str) -> Result<Self, Failure> {
+        let stream = TcpStream::connect(bootstrap)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(ANSWER_SECONDS_MAX)))?;
+        Ok(Self {
+            stream,
+            buffer: vec![0; BUFFER_SIZE_BYTES],
+            start: 0,
+            end: 0,
+        })
+    }
+
+    /// A second handle to write with while another thread reads.
+    pub(crate) fn writer(&self) -> Result<TcpStream, Failure> {
+        Ok(self.stream.try_clone()?)
+    }
+
+    /// Sends complete frames.
+    pub(crate) fn send(&mut self, frames: &[u8]) -> Result<(), Failure> {
+        Ok(self.stream.write_all(frames)?)
+    }
+
+    /// The next frame, without its length.
+    pub(crate) fn receive(&mut self) -> Result<&[u8], Failure> {
+        self.fill(FRAME_PREFIX_SIZE_BYTES)?;
+        let prefix = &self.buffer[self.start..self.start + FRAME_PREFIX_SIZE_BYTES];
+        let size = u32::from_be_bytes(prefix.try_into().expect("a prefix is four bytes")) as usize;
+        self.fill(FRAME_PREFIX_SIZE_BYTES + size)?;
+        let from = self.start + FRAME_PREFIX_SIZE_BYTES;
+        self.start = from + size;
+        Ok(&self.buffer[from..from + size])
+    }
+
+    /// Reads until `size` bytes behind `start` are there.
+    fn fill(&mut self, size: usize) -> io::Result<()> {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+        if self.start + size > self.buffer.len() {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+            if size > self.buffer.len() {
+                self.buffer.resize(size.next_power_of_two(), 0);
+            }
+        }
+        while self.end - self.start < size {
+            let read = self.stream.read(&mut self.buffer[self.end..])?;
+            if read == 0 {
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the broker closed the connection",
+                ));
+            }
+            self.end += read;
+        }
+        Ok(())
+    }
+
+    /// One request and its answer.
+    pub(crate) fn call<R: Request>(
+        &mut self,
+        request: &R,
+        version: i16,
+    ) -> Result<R::Response<'_>, Failure> {
+        let frame = frame(request, version)?;
+        self.send(&frame)?;
+        answer::<R>(self.receive()?, version)
+    }
+}
+
+/// A request as it goes to the socket.
+pub(crate) fn frame<R: Request>(request: &R, version: i16) -> Result<Vec<u8>, Failure> {
+    let mut out = Vec::new();
+    write_request(&mut out, request, version, CORRELATION_ID, Some(CLIENT_ID))
+        .map_err(|error| Failure::Protocol(format!("{} {version}: {error:?}", R::NAME)))?;
+    Ok(out)
+}
+
+/// The answer to a request `R` from its frame.
+pub(crate) fn answer<R: Request>(frame: &[u8], version: i16) -> Result<R::Response<'_>, Failure> {
+    read_response(frame, version)
+        .map(|(_, response)| response)
+        .map_err(|error| Failure::Protocol(format!("answer to {} {version}: {error:?}", R::NAME)))
+}
