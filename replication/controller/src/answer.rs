@@ -50,6 +50,8 @@ pub enum Answer {
     },
     /// For each partition reported, the state it has now.
     PartitionsAltered(Vec<(TopicId, i32, Result<PartitionImage, ApiError>)>),
+    /// For each assignment.
+    DirectoriesAssigned(Vec<(TopicId, i32, Result<(), ApiError>)>),
 }
 
 /// What became of one partition, by its index.

@@ -54,6 +54,8 @@ pub enum Command {
     },
     /// AlterPartition: a leader reports its in-sync set.
     AlterPartition(AlterPartition),
+    /// AssignReplicasToDirs: a broker says in which directories its replicas are.
+    AssignDirectories(AssignDirectories),
 }
 
 /// A controller's registration (KIP-919).
@@ -230,4 +232,15 @@ pub struct PartitionReport {
     pub isr: Vec<(i32, i64)>,
     /// It has finished the recovery after an unclean election.
     pub recovered: bool,
+}
+
+/// AssignReplicasToDirs (KIP-858).
+#[derive(Clone, Debug, PartialEq)]
+pub struct AssignDirectories {
+    /// The broker.
+    pub broker_id: i32,
+    /// In which incarnation.
+    pub broker_epoch: i64,
+    /// Topic, partition, and the directory of the broker's replica.
+    pub assignments: Vec<(TopicId, i32, Uuid)>,
 }

@@ -24,6 +24,7 @@ pub enum ErrorKind {
     InvalidTopicException,
     InvalidUpdateVersion,
     NewLeaderElected,
+    NotController,
     NotLeaderOrFollower,
     PolicyViolation,
     PreferredLeaderNotAvailable,

@@ -4,6 +4,8 @@
 //! of the log of its first start; `restarts.log` a log with topics, configuration, credentials, a
 //! clean restart and one after kill -9.
 
+#![allow(clippy::unwrap_used)] // a test may
+
 use std::collections::BTreeSet;
 
 use engine_record::{Batches, ControlRecord};
