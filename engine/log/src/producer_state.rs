@@ -483,4 +483,6 @@ fn is_next(last: i32, next: i32) -> bool {
 }
 
 #[cfg(test)]
+mod kafka_answers;
+#[cfg(test)]
 mod tests;

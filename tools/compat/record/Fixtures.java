@@ -31,6 +31,7 @@ import org.apache.kafka.storage.log.metrics.BrokerTopicStats;
  *   answers            broken batches, and what Kafka's log answers to each
  *   read < batches     the records of other people's batches, as Kafka reads them
  *   log DIR            a partition directory with every kind of file in it
+ *   producers          what a log answers to idempotent and transactional producers, step by step
  */
 public class Fixtures {
     static final long NOW = 1_700_000_000_000L;
@@ -43,7 +44,8 @@ public class Fixtures {
             case "answers": answers(); break;
             case "read": read(); break;
             case "log": log(new File(args[1])); break;
-            default: throw new IllegalArgumentException("batches | answers | read | log DIR");
+            case "producers": producers(); break;
+            default: throw new IllegalArgumentException("batches | answers | read | log DIR | producers");
         }
         out.flush();
         System.exit(0);
@@ -314,13 +316,107 @@ public class Fixtures {
         log.close();
     }
 
+    // ---- producers -----------------------------------------------------------------------
+
+    /** Random steps; after each, the answer and the first unstable offset. */
+    static void producers() throws Exception {
+        for (int run = 0; run < 8; run++) {
+            boolean verify = run % 2 == 1;
+            Random random = new Random(run);
+            File dir = Files.createTempDirectory("producers").toFile();
+            UnifiedLog log = open(new File(dir, "t-0"), Map.of(), new AtTime(NOW), verify);
+            out.println("run " + (verify ? 1 : 0));
+            int[] next = new int[3], epochs = new int[3];
+            List<int[]> sent = new ArrayList<>();
+            VerificationGuard[] guards = {VerificationGuard.SENTINEL, VerificationGuard.SENTINEL, VerificationGuard.SENTINEL};
+            for (int step = 0; step < 150; step++) {
+                int id = random.nextInt(3);
+                int kind = random.nextInt(20);
+                long before = log.logEndOffset();
+                String what;
+                try {
+                    LogAppendInfo info = null;
+                    if (kind < 12) {
+                        boolean transactional = id > 0 && random.nextInt(6) != 0 || id == 0 && random.nextInt(8) == 0;
+                        int epoch = epochs[id], sequence = next[id], count = 1 + random.nextInt(3);
+                        int mood = random.nextInt(10);
+                        if (mood == 0) sequence = random.nextInt(6);
+                        if (mood == 1) epoch = Math.max(0, epoch - 1);
+                        if (mood == 2) { epoch = epochs[id] + 1; sequence = random.nextInt(3) == 0 ? 1 : 0; }
+                        if (mood >= 3 && mood <= 4 && !sent.isEmpty()) {
+                            int[] old = sent.get(Math.max(0, sent.size() - 1 - random.nextInt(8)));
+                            id = old[0]; epoch = old[1]; sequence = old[2]; count = old[3]; transactional = old[4] == 1;
+                        }
+                        what = "batch " + id + " " + epoch + " " + sequence + " " + count + " " + (transactional ? 1 : 0);
+                        SimpleRecord[] records = new SimpleRecord[count];
+                        Arrays.setAll(records, i -> new SimpleRecord(NOW, bytes("k"), bytes("v")));
+                        MemoryRecords batch = transactional
+                            ? MemoryRecords.withTransactionalRecords(0L, Compression.NONE, id, (short) epoch, sequence, 0, records)
+                            : MemoryRecords.withIdempotentRecords(0L, Compression.NONE, id, (short) epoch, sequence, 0, records);
+                        info = append(log, batch, AppendOrigin.CLIENT, guards[id], 1, what);
+                        if (info != null && info.firstOffset() == before) {
+                            next[id] = sequence + count;
+                            epochs[id] = epoch;
+                            sent.add(new int[]{id, epoch, sequence, count, transactional ? 1 : 0});
+                        }
+                    } else if (kind < 16) {
+                        int epoch = epochs[id] + random.nextInt(3) - (random.nextInt(4) == 0 ? 1 : 0), coordinator = random.nextInt(20) == 0 ? 0 : step / 40;
+                        int version = 1 + random.nextInt(2);
+                        boolean commit = random.nextBoolean();
+                        if (epoch < 0) epoch = 0;
+                        what = "marker " + id + " " + epoch + " " + (commit ? 1 : 0) + " " + coordinator + " " + version;
+                        MemoryRecords batch = MemoryRecords.withEndTransactionMarker(0L, NOW, 0, id, (short) epoch,
+                            new EndTransactionMarker(commit ? ControlRecordType.COMMIT : ControlRecordType.ABORT, coordinator));
+                        info = append(log, batch, AppendOrigin.COORDINATOR, VerificationGuard.SENTINEL, version, what);
+                        if (info != null && epoch > epochs[id]) { epochs[id] = epoch; next[id] = 0; }
+                    } else if (kind < 18 && verify) {
+                        boolean bump = random.nextBoolean();
+                        int sequence = random.nextInt(3) == 0 ? next[id] + 1 : next[id];
+                        what = "verify " + id + " " + epochs[id] + " " + sequence + " " + (bump ? 1 : 0);
+                        guards[id] = log.maybeStartTransactionVerification(id, sequence, (short) epochs[id], bump);
+                        answer(log, what + " " + (guards[id] == VerificationGuard.SENTINEL ? "none" : "guard"));
+                    } else {
+                        log.updateHighWatermark(log.logEndOffset());
+                        answer(log, "watermark " + log.logEndOffset() + " ok");
+                    }
+                } catch (Refused e) {
+                    // printed already
+                }
+            }
+            log.close();
+            remove(dir);
+        }
+    }
+
+    static final class Refused extends RuntimeException { }
+
+    static LogAppendInfo append(UnifiedLog log, MemoryRecords batch, AppendOrigin origin, VerificationGuard guard, int version, String what) {
+        long before = log.logEndOffset();
+        try {
+            LogAppendInfo info = log.appendAsLeader(batch, 0, origin, org.apache.kafka.server.common.RequestLocal.noCaching(), guard, (short) version);
+            answer(log, what + " " + (info.firstOffset() == before ? "ok " : "duplicate ") + info.firstOffset());
+            return info;
+        } catch (Exception e) {
+            answer(log, what + " " + Errors.forException(e).name());
+            throw new Refused();
+        }
+    }
+
+    static void answer(UnifiedLog log, String text) {
+        out.println(text + " unstable " + log.producerStateManager().firstUnstableOffset().map(o -> o.messageOffset).orElse(-1L));
+    }
+
     static UnifiedLog open(File dir, Map<String, String> topic, Time time) throws Exception {
+        return open(dir, topic, time, true);
+    }
+
+    static UnifiedLog open(File dir, Map<String, String> topic, Time time, boolean verify) throws Exception {
         Properties properties = new Properties();
         properties.putAll(topic);
         LogConfig config = new LogConfig(properties);
         KafkaScheduler scheduler = new KafkaScheduler(1);
         return UnifiedLog.create(dir, config, 0L, 0L, scheduler, new BrokerTopicStats(), time, 900_000,
-            new ProducerStateManagerConfig(86_400_000, true), 600_000, new LogDirFailureChannel(10), true, Optional.of(new Uuid(3, 4)));
+            new ProducerStateManagerConfig(86_400_000, verify), 600_000, new LogDirFailureChannel(10), true, Optional.of(new Uuid(3, 4)));
     }
 
     static final class AtTime implements Time {
