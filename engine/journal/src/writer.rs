@@ -68,8 +68,11 @@ pub struct Journal {
     tail: u64,
     /// The highest tail that a durable entry or header states.
     tail_durable: u64,
-    /// The highest sequence that is on stable media.
+    /// The highest sequence up to which everything is on stable media.
     durable: u64,
+    /// The present file has plain entries that no sync has covered. A durable write forces its
+    /// own blocks only on some devices, so the next one syncs the file instead.
+    has_plain_entries: bool,
     staging: AppendBuf,
 }
 
@@ -89,6 +92,7 @@ impl Journal {
             tail: 1,
             tail_durable: 1,
             durable: 0,
+            has_plain_entries: false,
             staging: AppendBuf::new(ENTRY_SIZE_BYTES_MAX, 0),
         };
         journal.begin(first).await?;
@@ -107,7 +111,7 @@ impl Journal {
         self.next_sequence
     }
 
-    /// Highest sequence on stable media.
+    /// Highest sequence up to which everything is on stable media.
     #[must_use]
     pub fn durable(&self) -> u64 {
         self.durable
@@ -187,8 +191,14 @@ impl Journal {
             };
             header.encode(bytes);
         });
-        let written = active.file.write_at(self.position, [entry], mode).await;
+        let syncs = mode == WriteMode::Durable && self.has_plain_entries;
+        let write_mode = if syncs { WriteMode::Plain } else { mode };
+        let written = active.file.write_at(self.position, [entry], write_mode).await;
         written.map_err(|error| failed(&active.file, error))?;
+        if syncs {
+            active.file.sync_data().await.map_err(|error| failed(&active.file, error))?;
+        }
+        self.has_plain_entries = mode == WriteMode::Plain;
         self.position += size as u64;
         self.next_sequence += 1;
         if mode == WriteMode::Durable {
@@ -228,7 +238,7 @@ impl Journal {
     /// When no file is free.
     pub async fn switch(&mut self) -> Result<(), JournalError> {
         let free = self.free.pop_front().expect("the caller saw a free file");
-        if free.free_from_tail > self.tail_durable {
+        if free.free_from_tail > self.tail_durable || self.has_plain_entries {
             self.append(0, |_| {}, WriteMode::Durable).await?;
         }
         assert!(free.free_from_tail <= self.tail_durable);

@@ -1,0 +1,426 @@
+//! One group commit: what is taken, what goes to segments first, what the journal entry says, and
+//! which ends it moves.
+//!
+//! ```text
+//! take      every log's pending units, as far as one entry can describe them
+//! prepare   when a large unit's log is new to the journal, or the block that it must rewrite is
+//!           not held: one durable entry with states and images (and the small units)
+//! write     large units to their segments, all in flight together; await them
+//! entry     descriptors of all units, payloads of the small, tail images of the large
+//! advance   each log's committed end
+//! ```
+//! This file decides and assembles, on the shard's core; `pipeline.rs` performs.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use engine_base::limits::BLOCK_SIZE_BYTES;
+use engine_base::{HashSet, align_down};
+use engine_codec::crc32c;
+
+use crate::commit_record::{Body, CommitRecord, Inline, State, Truncated, Unit};
+use crate::config::Durability;
+use crate::log::{Control, LogInner, LogState, Pending};
+
+const BLOCK: u64 = BLOCK_SIZE_BYTES as u64;
+
+/// More than any record's head takes.
+const RECORD_HEAD_SIZE_BYTES_MAX: usize = 128;
+
+/// One log's part of a commit.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) log: Rc<LogInner>,
+    pub(crate) work: Work,
+    /// The image that the entry carries for the part: so many bytes of the segment, `[start, end)`.
+    pub(crate) image: Cell<Option<(u64, u64)>>,
+}
+
+/// What is to be committed.
+#[derive(Clone, Debug)]
+pub(crate) enum Work {
+    /// New bytes that travel in the journal.
+    Small(Pending),
+    /// New bytes that go to the segment first.
+    Large(Pending),
+    /// A statement.
+    Control(Control),
+    /// Nothing new: the image of a block that the destager must rewrite.
+    Image { segment_base: i64 },
+}
+
+impl Part {
+    /// Bytes that the part may take in an entry, at most.
+    pub(crate) fn entry_size_bytes_max(&self) -> usize {
+        let inline = match &self.work {
+            Work::Small(pending) => pending.size_bytes as usize,
+            Work::Large(_) => BLOCK_SIZE_BYTES,
+            Work::Control(Control::Truncated { last_block, .. }) => last_block.len(),
+            Work::Control(Control::Trimmed { .. }) | Work::Image { .. } => 0,
+        };
+        // A state, an image and the record itself.
+        let state = {
+            let state = self.log.state.borrow();
+            state
+                .segments
+                .iter()
+                .filter(|segment| !segment.is_synced)
+                .count()
+                * 16
+        };
+        inline + state + BLOCK_SIZE_BYTES + 3 * RECORD_HEAD_SIZE_BYTES_MAX
+    }
+}
+
+/// An entry's payload being put together: heads are encoded, inline bytes are copied from the
+/// tails when the entry is written.
+#[derive(Default)]
+pub(crate) struct EntryPlan {
+    heads: Vec<u8>,
+    /// In order: so many bytes of `heads`, then these inline bytes.
+    pieces: Vec<PlanPiece>,
+    size: usize,
+    /// The entry must be durable whatever the logs say.
+    pub(crate) must_be_durable: bool,
+    /// Logs whose state is in the plan.
+    introduced: HashSet<u32>,
+}
+
+struct PlanPiece {
+    head_size: usize,
+    inline: InlineSource,
+}
+
+enum InlineSource {
+    None,
+    /// Bytes `[start, end)` of a segment, from the log's tail.
+    Tail {
+        log: Rc<LogInner>,
+        segment_base: i64,
+        start: u64,
+        end: u64,
+    },
+    Bytes(Vec<u8>),
+}
+
+impl InlineSource {
+    fn len(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Tail { start, end, .. } => (end - start) as usize,
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+
+    fn copy_to(&self, target: &mut [u8]) {
+        match self {
+            Self::None => {}
+            Self::Tail {
+                log,
+                segment_base,
+                start,
+                ..
+            } => log
+                .state
+                .borrow()
+                .tail
+                .copy(*segment_base, *start, target)
+                .expect("bytes are pinned until they are committed and in their segment"),
+            Self::Bytes(bytes) => target.copy_from_slice(bytes),
+        }
+    }
+}
+
+impl EntryPlan {
+    /// Bytes of the payload.
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.size
+    }
+
+    /// Whether nothing was put.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// Copies the payload to its place in the entry: the only copy of small units besides the one
+    /// into the tail.
+    pub(crate) fn fill(&self, target: &mut [u8]) {
+        let (mut head_at, mut at) = (0, 0);
+        for piece in &self.pieces {
+            let head = &self.heads[head_at..head_at + piece.head_size];
+            target[at..at + head.len()].copy_from_slice(head);
+            head_at += head.len();
+            at += head.len();
+            let inline_size = piece.inline.len();
+            piece.inline.copy_to(&mut target[at..at + inline_size]);
+            at += inline_size;
+        }
+        assert_eq!(at, target.len());
+    }
+
+    /// The record's inline bytes say how many there are; what they are comes from `source`.
+    fn put(&mut self, record: &CommitRecord<'_>, inline_size: usize, source: InlineSource) {
+        let before = self.heads.len();
+        record.put_head(&mut self.heads, inline_size);
+        let head_size = self.heads.len() - before;
+        self.size += head_size + inline_size;
+        debug_assert_eq!(source.len(), inline_size);
+        self.pieces.push(PlanPiece {
+            head_size,
+            inline: source,
+        });
+    }
+
+    /// The state of a log, as of its last commit.
+    pub(crate) fn put_state(&mut self, log: &LogInner, state: &LogState) {
+        let body = Body::State(committed_state(state));
+        self.put(&CommitRecord { log: log.id, body }, 0, InlineSource::None);
+    }
+
+    /// Introduces the log when the journal does not know it.
+    pub(crate) fn put_introduction(&mut self, log: &LogInner) {
+        let state = log.state.borrow();
+        if !state.is_introduced && self.introduced.insert(log.key) {
+            self.put_state(log, &state);
+            self.must_be_durable = true;
+        }
+    }
+
+    /// Introduces the log, and adds the image of the block at the segment's destaged end, as far
+    /// as the journal does not hold them.
+    pub(crate) fn put_preparation(&mut self, part: &Part, segment_base: i64) {
+        let log = &part.log;
+        self.put_introduction(log);
+        let state = log.state.borrow();
+        if let Some(start) = missing_image(log, &state, segment_base) {
+            let segment = state.segment(segment_base).expect("it misses its image");
+            let end = segment.destaged_position;
+            let inline = Inline {
+                position: start,
+                bytes: &[],
+            };
+            let body = Body::Image {
+                segment_base,
+                inline,
+            };
+            let source = InlineSource::Tail {
+                log: Rc::clone(log),
+                segment_base,
+                start,
+                end,
+            };
+            self.put(
+                &CommitRecord { log: log.id, body },
+                (end - start) as usize,
+                source,
+            );
+            self.must_be_durable = true;
+            part.image.set(Some((start, end)));
+        }
+    }
+
+    /// A unit with its inline bytes.
+    pub(crate) fn put_unit(&mut self, log: &Rc<LogInner>, pending: &Pending, is_large: bool) {
+        let state = log.state.borrow();
+        let end = pending.position + pending.size_bytes;
+        let inline_start = match is_large {
+            false => pending.position,
+            true if log.shared.config.guards.tail_image() => align_down(end, BLOCK),
+            true => end,
+        };
+        let segment_base = pending.segment_base;
+        let slices = state.tail.slices(segment_base, pending.position..end);
+        let slices = slices.expect("bytes are pinned until they are committed");
+        let crc = crc32c_of(&slices);
+        let unit = Unit {
+            generation: state.generation,
+            segment_base,
+            first_offset: pending.first_offset,
+            next_offset: pending.next_offset,
+            position: pending.position,
+            size: u32::try_from(pending.size_bytes).expect("a segment is below 2 GiB"),
+            crc,
+            is_flushed: state.config.durability == Durability::Flush,
+            inline: Inline {
+                position: inline_start,
+                bytes: &[],
+            },
+        };
+        let source = InlineSource::Tail {
+            log: Rc::clone(log),
+            segment_base,
+            start: inline_start,
+            end,
+        };
+        self.must_be_durable |= unit.is_flushed;
+        let record = CommitRecord {
+            log: log.id,
+            body: Body::Unit(unit),
+        };
+        self.put(&record, (end - inline_start) as usize, source);
+    }
+
+    /// A statement.
+    pub(crate) fn put_control(&mut self, log: &LogInner, control: &Control) {
+        let mut state = log.state.borrow_mut();
+        match control {
+            Control::Trimmed { start_offset } => {
+                let body = Body::Trimmed {
+                    start_offset: *start_offset,
+                };
+                self.put(&CommitRecord { log: log.id, body }, 0, InlineSource::None);
+                self.must_be_durable |= state.config.durability == Durability::Flush;
+            }
+            Control::Truncated {
+                end_offset,
+                segment_base,
+                position,
+                last_block,
+            } => {
+                state.generation += 1;
+                let body = Body::Truncated(Truncated {
+                    generation: state.generation,
+                    end_offset: *end_offset,
+                    start_offset: state.start_offset,
+                    segment_base: *segment_base,
+                    position: *position,
+                    inline: Inline {
+                        position: position - last_block.len() as u64,
+                        bytes: &[],
+                    },
+                });
+                if log.shared.config.guards.generation() {
+                    let source = InlineSource::Bytes(last_block.clone());
+                    self.put(
+                        &CommitRecord { log: log.id, body },
+                        last_block.len(),
+                        source,
+                    );
+                }
+                self.must_be_durable = true;
+            }
+        }
+    }
+}
+
+fn crc32c_of(slices: &[engine_runtime::Slice]) -> u32 {
+    match slices {
+        [one] => crc32c(one),
+        several => {
+            let mut crc = engine_codec::Crc32c::new();
+            several.iter().for_each(|slice| crc.update(slice));
+            crc.value()
+        }
+    }
+}
+
+/// Where the image begins that must be in the journal before the block at the segment's destaged
+/// end may be rewritten; `None` when it may.
+pub(crate) fn missing_image(log: &LogInner, state: &LogState, segment_base: i64) -> Option<u64> {
+    let segment = state.segment(segment_base)?;
+    // What the background loop is about to set free may be gone with the next entry.
+    let tail = log.shared.image_tail.get();
+    let is_held = segment
+        .held
+        .allows_rewrite_without(segment.destaged_position, tail);
+    let is_guarded = log.shared.config.guards.tail_image();
+    (is_guarded && !is_held).then(|| align_down(segment.destaged_position, BLOCK))
+}
+
+/// A log as its last commit left it.
+pub(crate) fn committed_state(state: &LogState) -> State {
+    let is_listed = |base: i64, is_synced: bool| !is_synced || base == state.active().base_offset;
+    // Segments begun behind the committed end are not the journal's business yet.
+    let committed = |base: i64| base <= state.committed_end_offset;
+    let mut listed: Vec<_> = state
+        .segments
+        .iter()
+        .filter(|segment| {
+            is_listed(segment.base_offset, segment.is_synced) && committed(segment.base_offset)
+        })
+        .collect();
+    if listed.is_empty() {
+        listed.extend(
+            state
+                .segments
+                .iter()
+                .rfind(|segment| committed(segment.base_offset)),
+        );
+    }
+    State {
+        generation: state.generation,
+        start_offset: state.start_offset,
+        end_offset: state.committed_end_offset,
+        synced_position: listed.first().map_or(0, |segment| segment.synced_position),
+        segments: listed
+            .iter()
+            .map(|segment| (segment.base_offset, segment.committed_position))
+            .collect(),
+    }
+}
+
+/// Why a log still has something for a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    Nothing,
+    /// Its next part does not fit the entry.
+    NoRoom,
+    /// Its next part must follow a large unit, which is described last.
+    Order,
+}
+
+/// The commit's parts of one log, in order, taken out of its queues. `room` is what an entry can
+/// still take.
+pub(crate) fn take_parts(log: &Rc<LogInner>, room: &mut usize, parts: &mut Vec<Part>) -> Left {
+    let mut has_large = false;
+    loop {
+        let Some(work) = next_work(log) else {
+            return Left::Nothing;
+        };
+        if has_large {
+            return Left::Order;
+        }
+        let part = Part {
+            log: Rc::clone(log),
+            work,
+            image: Cell::new(None),
+        };
+        let size = part.entry_size_bytes_max();
+        if size > *room {
+            return Left::NoRoom;
+        }
+        *room -= size;
+        has_large = matches!(part.work, Work::Large(_));
+        let mut state = log.state.borrow_mut();
+        match &part.work {
+            Work::Control(_) => drop(state.controls.pop_front()),
+            Work::Small(_) | Work::Large(_) => drop(state.pending.pop_front()),
+            Work::Image { .. } => state.wants_image = None,
+        }
+        state.is_in_commit = true;
+        drop(state);
+        parts.push(part);
+    }
+}
+
+fn next_work(log: &LogInner) -> Option<Work> {
+    let sizes = &log.shared.config.sizes;
+    let state = log.state.borrow();
+    if state.is_deleted {
+        return None;
+    }
+    if let Some(control) = state.controls.front() {
+        return Some(Work::Control(control.clone()));
+    }
+    if let Some(pending) = state.pending.front() {
+        let is_small = pending.size_bytes < sizes.small_unit_size_bytes_max as u64;
+        return Some(if is_small {
+            Work::Small(*pending)
+        } else {
+            Work::Large(*pending)
+        });
+    }
+    state
+        .wants_image
+        .map(|segment_base| Work::Image { segment_base })
+}

@@ -1,0 +1,150 @@
+//! Space ahead of a segment's end: made, pre-written and synced before anything relies on it.
+//!
+//! Extending a file on the hot path costs a kernel worker thread for each write and a file-system
+//! commit for each flush; and a journal's flush does not cover a file's metadata. So a segment
+//! grows in steps, by zeroes written once and synced. Only for logs that the journal knows: the
+//! length of their files is not their end.
+
+use std::rc::Rc;
+
+use engine_base::align_up;
+use engine_base::limits::BLOCK_SIZE_BYTES;
+use engine_runtime::{BlockBuf, File, OpenOptions, Slice, fs};
+
+use crate::error::StoreError;
+use crate::layout;
+use crate::limits::{EXTEND_SIZE_BYTES_MAX, WRITE_SIZE_BYTES_MAX};
+use crate::log::LogInner;
+use crate::write::{cut_into_pieces, write_all};
+
+const BLOCK: u64 = BLOCK_SIZE_BYTES as u64;
+
+impl LogInner {
+    /// Makes the segment's file reach `end` at least. Several may ask at the same time.
+    pub(crate) async fn ensure_space(
+        &self,
+        segment_base: i64,
+        end: u64,
+    ) -> Result<Rc<File>, StoreError> {
+        loop {
+            let is_extending = {
+                let mut state = self.state.borrow_mut();
+                debug_assert!(state.is_introduced);
+                let Some(segment) = state.segment_mut(segment_base) else {
+                    return Err(StoreError::Failed);
+                };
+                if segment.is_created && segment.file_size_bytes >= align_up(end, BLOCK) {
+                    break;
+                }
+                std::mem::replace(&mut segment.is_extending, true)
+            };
+            if is_extending {
+                self.shared.progress.wait().await;
+                continue;
+            }
+            let extended = self.extend(segment_base, end).await;
+            if let Some(segment) = self.state.borrow_mut().segment_mut(segment_base) {
+                segment.is_extending = false;
+            }
+            self.shared.progress.notify_all();
+            extended?;
+        }
+        self.segment_file(segment_base).await
+    }
+
+    /// Extends in the background when the space behind the end is less than half a step.
+    pub(crate) fn maybe_extend_ahead(self: &Rc<Self>, segment_base: i64) {
+        let end = {
+            let state = self.state.borrow();
+            let Some(segment) = state.segment(segment_base) else {
+                return;
+            };
+            let limit = align_up(state.config.segment_size_bytes(), BLOCK);
+            let ahead = segment.file_size_bytes.saturating_sub(segment.end_position);
+            let is_last = segment.file_size_bytes >= limit;
+            if segment.is_extending || is_last || ahead >= segment.extend_size_bytes / 2 {
+                return;
+            }
+            segment.file_size_bytes + 1
+        };
+        let log = Rc::clone(self);
+        engine_runtime::spawn(async move {
+            // When the disk is full the commit that needs the space finds out and says so.
+            drop(log.ensure_space(segment_base, end).await);
+        })
+        .detach();
+    }
+
+    async fn extend(&self, segment_base: i64, end: u64) -> Result<(), StoreError> {
+        let file = self.created_file(segment_base).await?;
+        let (from, until) = {
+            let state = self.state.borrow();
+            let segment = state.segment(segment_base).ok_or(StoreError::Failed)?;
+            // The last step stops at the segment's limit: a roll comes before it.
+            let limit = align_up(state.config.segment_size_bytes(), BLOCK);
+            let step = segment.file_size_bytes + segment.extend_size_bytes;
+            let from = align_up(segment.file_size_bytes, BLOCK);
+            (from, align_up(step.min(limit).max(end), BLOCK))
+        };
+        let full = StoreError::io("extending", file.path());
+        if from < until {
+            let written = write_zeroes(&file, from, until).await;
+            if let Err(error) = written {
+                // What was written of it is not counted and is overwritten by the next try.
+                return Err(full(error));
+            }
+        }
+        file.sync_data()
+            .await
+            .map_err(StoreError::io("syncing", file.path()))?;
+        if let Some(segment) = self.state.borrow_mut().segment_mut(segment_base) {
+            segment.file_size_bytes = until;
+            segment.extend_size_bytes = (segment.extend_size_bytes * 2).min(EXTEND_SIZE_BYTES_MAX);
+        }
+        Ok(())
+    }
+
+    /// The segment's file, made and durable by name when it does not exist yet.
+    async fn created_file(&self, segment_base: i64) -> Result<Rc<File>, StoreError> {
+        let is_created = self
+            .state
+            .borrow()
+            .segment(segment_base)
+            .is_some_and(|segment| segment.is_created);
+        if is_created {
+            return self.segment_file(segment_base).await;
+        }
+        let path = layout::segment_file(&self.directory, segment_base, layout::LOG_SUFFIX);
+        let options = OpenOptions {
+            direct: self.shared.is_direct,
+            truncate: true,
+            ..OpenOptions::writing()
+        };
+        let file = File::open(&path, options)
+            .await
+            .map_err(StoreError::io("creating", &path))?;
+        fs::sync_dir(&self.directory)
+            .await
+            .map_err(StoreError::io("syncing", &self.directory))?;
+        let file = Rc::new(file);
+        if let Some(segment) = self.state.borrow_mut().segment_mut(segment_base) {
+            segment.is_created = true;
+            segment.file_size_bytes = 0;
+            segment.file = Some(Rc::clone(&file));
+        }
+        Ok(file)
+    }
+}
+
+async fn write_zeroes(file: &Rc<File>, from: u64, until: u64) -> std::io::Result<()> {
+    let zeroes = BlockBuf::new(WRITE_SIZE_BYTES_MAX).freeze();
+    let mut pieces = Vec::new();
+    let mut position = from;
+    while position < until {
+        let size = (until - position).min(WRITE_SIZE_BYTES_MAX as u64);
+        let slices: Vec<Slice> = vec![zeroes.slice(0..size as usize)];
+        cut_into_pieces(file, position, slices, &mut pieces);
+        position += size;
+    }
+    write_all(pieces).await
+}

@@ -1,0 +1,73 @@
+//! Bounds of the storage engine, and what happens when one is reached.
+
+use std::time::Duration;
+
+use engine_base::limits::{BLOCK_SIZE_BYTES, MESSAGE_SIZE_BYTES_MAX};
+use engine_base::{KIB, MIB};
+use engine_journal::limits::ENTRY_SIZE_BYTES_MAX;
+
+/// A unit below this travels inside the journal entry and is destaged later; from here on it is
+/// written to its segment first. Below it one write is saved, above it bytes are not written
+/// twice.
+pub const SMALL_UNIT_SIZE_BYTES_MAX: usize = 64 * KIB;
+
+/// Bytes accepted and not yet committed, for one shard. Beyond it appends are refused as busy
+/// until a commit completes.
+pub const PENDING_SIZE_BYTES_MAX: usize = 32 * MIB;
+
+/// Committed bytes of one log that live only in the journal. Beyond it they are destaged.
+pub const DESTAGE_SIZE_BYTES: u64 = 256 * KIB as u64;
+
+/// One direct write; with [`WRITES_IN_FLIGHT_MAX`] in flight the test device reaches its ceiling.
+pub const WRITE_SIZE_BYTES_MAX: usize = 256 * KIB;
+
+/// Direct writes of one commit, or of one destaging pass, in flight together.
+pub const WRITES_IN_FLIGHT_MAX: usize = 4;
+
+/// Logs destaged or opened at the same time.
+pub const LOGS_IN_FLIGHT_MAX: usize = 16;
+
+/// An active segment is pre-written ahead of its end in steps that double from this ...
+pub const EXTEND_SIZE_BYTES_MIN: u64 = 64 * KIB as u64;
+
+/// ... to this.
+pub const EXTEND_SIZE_BYTES_MAX: u64 = 16 * MIB as u64;
+
+/// Data appended before the journal begins a new file with a checkpoint: half of what a start has
+/// to verify at most.
+pub const CHECKPOINT_AFTER_BYTES: u64 = 256 * MIB as u64;
+
+/// After this long without a commit, an empty entry vouches for the last one.
+pub const IDLE_MARK_AFTER: Duration = Duration::from_millis(50);
+
+/// While the disk is full, the commit loop looks this often whether space came back.
+pub const SPACE_RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// Segments of one log that may be unsynced in one checkpoint. Beyond it the log waits for a sync
+/// before it rolls again.
+pub const UNSYNCED_SEGMENTS_MAX: usize = 1024;
+
+/// Recycled segment files kept in the root of a log directory; more are removed.
+pub const POOL_FILES_MAX: usize = 4;
+
+/// Bytes of recycled segment files kept; files beyond it are removed.
+pub const POOL_SIZE_BYTES_MAX: u64 = 2 * 1024 * MIB as u64;
+
+/// Offset and time indexes of sealed segments held in memory by one shard; the least recently
+/// used goes first.
+pub const SEALED_INDEXES_MAX: usize = 64;
+
+/// Bytes of a segment read at once by recovery and scans.
+pub const SCAN_SIZE_BYTES: usize = MIB;
+
+/// Free space below which appends are refused while reads, deletes and retention go on.
+pub const FREE_SPACE_BYTES_MIN: u64 = 64 * MIB as u64;
+
+/// Segments hold no more than a signed 32-bit position can name, as Kafka's indexes demand.
+pub const SEGMENT_SIZE_BYTES_MAX: u64 = i32::MAX as u64;
+
+const _: () = assert!(SMALL_UNIT_SIZE_BYTES_MAX + 2 * BLOCK_SIZE_BYTES < ENTRY_SIZE_BYTES_MAX);
+const _: () = assert!(PENDING_SIZE_BYTES_MAX > 2 * MESSAGE_SIZE_BYTES_MAX);
+const _: () = assert!(EXTEND_SIZE_BYTES_MIN.is_multiple_of(BLOCK_SIZE_BYTES as u64));
+const _: () = assert!(WRITE_SIZE_BYTES_MAX.is_multiple_of(BLOCK_SIZE_BYTES));
+const _: () = assert!(SCAN_SIZE_BYTES.is_multiple_of(BLOCK_SIZE_BYTES));

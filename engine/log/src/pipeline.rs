@@ -1,0 +1,656 @@
+//! The commit loop of a shard: takes what arrived, commits it with one journal entry, tells whose
+//! end moved, and begins again. One commit is in flight; what arrives meanwhile joins the next.
+//! It never waits for a timer while there is work.
+//!
+//! Owns the journal. Runs as a task whose panic stops the process.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use engine_journal::{Journal, JournalError, PreparedFile, prepare_file};
+use engine_runtime::{WriteMode, race, sleep};
+
+use crate::commit::{EntryPlan, Left, Part, Work, take_parts};
+use crate::config::Durability;
+use crate::error::StoreError;
+use crate::limits::{IDLE_MARK_AFTER, SPACE_RETRY_AFTER};
+use crate::log::{Control, Log, LogInner, LogState, Pending};
+use crate::shared::{Condition, Shared};
+use crate::store::{LogStore, journal_error};
+use crate::write::{Piece, cut_into_pieces, write_all};
+
+impl LogStore {
+    /// Runs the commit loop until [`LogStore::close`] has been asked for and everything is
+    /// committed. `on_committed` is called after each commit with the logs whose
+    /// [`Log::durable_end_offset`] moved; it must not wait.
+    ///
+    /// # Errors
+    /// A write or flush failed: nothing more is written, the process must stop, and the next
+    /// start recovers.
+    ///
+    /// # Panics
+    /// When it runs already.
+    pub async fn run_commits(
+        &self,
+        mut on_committed: impl FnMut(&[Log]),
+    ) -> Result<(), StoreError> {
+        let journal = self
+            .journal
+            .borrow_mut()
+            .take()
+            .expect("a store has one commit loop");
+        let background =
+            engine_runtime::spawn_critical("destage", crate::destage::run(Rc::clone(&self.shared)));
+        let mut pipeline = Pipeline {
+            shared: Rc::clone(&self.shared),
+            journal,
+            bytes_in_file: 0,
+            vouched: 0,
+            last_commit: 0,
+            new_file: Rc::default(),
+            committed: Vec::new(),
+        };
+        let result = pipeline.run(&mut on_committed).await;
+        if let Err(error) = &result {
+            self.shared.fail(error);
+        }
+        // The loops end together: nobody writes after the journal was given back.
+        self.shared.background_wake.notify_one();
+        drop(background.await);
+        *self.journal.borrow_mut() = Some(pipeline.journal);
+        self.shared.progress.notify_all();
+        result
+    }
+}
+
+/// A journal file that is being made, or was.
+#[derive(Default)]
+enum NewFile {
+    #[default]
+    None,
+    Preparing,
+    Ready(PreparedFile),
+    Failed(JournalError),
+}
+
+struct Pipeline {
+    shared: Rc<Shared>,
+    journal: Journal,
+    /// Data appended since the present journal file began.
+    bytes_in_file: u64,
+    /// The last entry that a later durable one states as durable.
+    vouched: u64,
+    /// The last entry that holds more than nothing.
+    last_commit: u64,
+    new_file: Rc<RefCell<NewFile>>,
+    /// Logs whose end moved; kept to be filled again.
+    committed: Vec<Log>,
+}
+
+impl Pipeline {
+    async fn run(&mut self, on_committed: &mut impl FnMut(&[Log])) -> Result<(), StoreError> {
+        self.write_checkpoint().await?;
+        loop {
+            if self.shared.is_failed() {
+                return Err(StoreError::Failed);
+            }
+            self.release();
+            let parts = self.take();
+            if !parts.is_empty() {
+                self.commit(parts).await?;
+                on_committed(&self.committed);
+                self.committed.clear();
+                continue;
+            }
+            if self.shared.flush_wanted.get() > self.shared.flush_done.get() {
+                self.write_entry(&EntryPlan::default(), true).await?;
+                continue;
+            }
+            if self.shared.condition.get() == Condition::Closing && self.is_drained() {
+                return Ok(());
+            }
+            self.wait().await?;
+        }
+    }
+
+    /// Whether nothing is left that the background loop may still ask for.
+    fn is_drained(&self) -> bool {
+        self.shared.dirty.borrow().is_empty() && self.shared.is_background_done.get()
+    }
+
+    async fn wait(&mut self) -> Result<(), StoreError> {
+        let shared = Rc::clone(&self.shared);
+        let wake = shared.commit_wake.wait();
+        if shared.condition.get() == Condition::DiskFull {
+            race(wake, sleep(SPACE_RETRY_AFTER)).await;
+            self.maybe_leave_disk_full();
+            return Ok(());
+        }
+        let is_unvouched =
+            self.last_commit > self.vouched && self.journal.durable() >= self.last_commit;
+        if !is_unvouched {
+            wake.await;
+            return Ok(());
+        }
+        let outcome = race(wake, sleep(IDLE_MARK_AFTER)).await;
+        if matches!(outcome, engine_runtime::Either::Right(())) {
+            self.make_room(0).await?;
+            self.append(&EntryPlan::default(), WriteMode::Durable)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The next parts, as many as one entry can describe.
+    fn take(&mut self) -> Vec<Part> {
+        let mut room = self.journal.payload_size_max();
+        let mut parts = Vec::new();
+        let queued = self.shared.dirty.borrow().len();
+        for _ in 0..queued {
+            let Some(key) = self.shared.dirty.borrow_mut().pop_front() else {
+                break;
+            };
+            let Some(log) = self.shared.log(key) else {
+                continue;
+            };
+            log.is_dirty.set(false);
+            let left = take_parts(&log, &mut room, &mut parts);
+            if left == Left::Nothing {
+                continue;
+            }
+            log.is_dirty.set(true);
+            let mut dirty = self.shared.dirty.borrow_mut();
+            if left == Left::NoRoom {
+                dirty.push_front(key);
+                break;
+            }
+            dirty.push_back(key);
+        }
+        parts
+    }
+
+    async fn commit(&mut self, parts: Vec<Part>) -> Result<(), StoreError> {
+        let (mut large, mut others): (Vec<_>, Vec<_>) = parts
+            .into_iter()
+            .partition(|part| matches!(part.work, Work::Large(_)));
+        for part in &large {
+            if let Work::Large(pending) = &part.work {
+                part.log.lock_segment(pending.segment_base).await;
+            }
+        }
+        self.prepare(&large, &mut others).await?;
+        let mut entry = EntryPlan::default();
+        if self.shared.config.guards.segment_before_entry() {
+            self.write_segments(&mut large).await?;
+            put_parts(&mut entry, &others);
+            put_parts(&mut entry, &large);
+            let sequence = self.write_unless_empty(&entry).await?;
+            self.advance(&others, sequence);
+            self.advance(&large, sequence);
+        } else {
+            put_parts(&mut entry, &others);
+            put_parts(&mut entry, &large);
+            let sequence = self.write_unless_empty(&entry).await?;
+            self.advance(&others, sequence);
+            self.write_segments(&mut large).await?;
+            self.advance(&large, sequence);
+        }
+        self.shared.progress.notify_all();
+        Ok(())
+    }
+
+    /// Before large units may be written: entries until their logs are introduced and the blocks
+    /// that they rewrite are held. Making room for an entry may release a journal file that held
+    /// one, so the question is asked again behind each.
+    async fn prepare(&mut self, large: &[Part], others: &mut Vec<Part>) -> Result<(), StoreError> {
+        loop {
+            let mut preparation = EntryPlan::default();
+            for part in large {
+                if let Work::Large(pending) = &part.work {
+                    preparation.put_preparation(part, pending.segment_base);
+                }
+            }
+            if preparation.is_empty() {
+                return Ok(());
+            }
+            // The small ones go along: they need not wait for the segments.
+            put_parts(&mut preparation, others);
+            let sequence = self.write_entry(&preparation, false).await?;
+            for part in large {
+                self.on_prepared(part);
+            }
+            self.advance(others, sequence);
+            others.clear();
+        }
+    }
+
+    /// A large part's log is introduced and its block held, durably.
+    fn on_prepared(&self, part: &Part) {
+        let Work::Large(pending) = &part.work else {
+            return;
+        };
+        let state = &mut *part.log.state.borrow_mut();
+        state.is_introduced = true;
+        hold_image(
+            state,
+            pending.segment_base,
+            part,
+            self.shared.journal_file(),
+        );
+    }
+
+    /// Large units to their segments, with the small bytes before them. Parts for which the disk
+    /// has no space go back to their logs.
+    async fn write_segments(&mut self, large: &mut Vec<Part>) -> Result<(), StoreError> {
+        let mut pieces: Vec<Piece> = Vec::new();
+        let mut files = Vec::new();
+        let mut index = 0;
+        while index < large.len() {
+            let Work::Large(pending) = large[index].work.clone() else {
+                unreachable!("filtered")
+            };
+            let log = Rc::clone(&large[index].log);
+            let end = pending.position + pending.size_bytes;
+            let file = match log.ensure_space(pending.segment_base, end).await {
+                Ok(file) => file,
+                Err(error) => {
+                    log.unlock_segment(pending.segment_base);
+                    if !error.is_disk_full() {
+                        return Err(error);
+                    }
+                    self.shared.enter_disk_full();
+                    put_back(&log, large.remove(index).work);
+                    continue;
+                }
+            };
+            let state = log.state.borrow();
+            let segment = state
+                .segment(pending.segment_base)
+                .expect("pending bytes keep it");
+            let range = segment.destaged_position..end;
+            let (position, slices) = state.tail.blocks(pending.segment_base, range);
+            cut_into_pieces(&file, position, slices, &mut pieces);
+            if state.config.durability == Durability::Flush {
+                files.push(file);
+            }
+            index += 1;
+        }
+        let directory = &self.shared.config.directory;
+        write_all(pieces)
+            .await
+            .map_err(StoreError::io("writing segments in", directory))?;
+        if self.shared.syncs_each_file {
+            let syncs = files
+                .iter()
+                .map(|file| async move { file.sync_data().await });
+            let synced = crate::write::run_all(syncs, crate::limits::LOGS_IN_FLIGHT_MAX).await;
+            synced.map_err(StoreError::io("syncing segments in", directory))?;
+        }
+        Ok(())
+    }
+
+    /// Moves the ends of what an entry made kept.
+    fn advance(&mut self, parts: &[Part], sequence: u64) {
+        let file = self.shared.journal_file();
+        self.last_commit = self.last_commit.max(sequence);
+        for part in parts {
+            let moved = advance_part(&self.shared, part, file);
+            self.bytes_in_file += moved;
+            if moved > 0 {
+                self.committed.push(Log {
+                    inner: Rc::clone(&part.log),
+                });
+            }
+        }
+        for part in parts {
+            part.log.after_commit();
+        }
+    }
+
+    /// A plan may turn out empty, for example when an image is not needed any more.
+    async fn write_unless_empty(&mut self, plan: &EntryPlan) -> Result<u64, StoreError> {
+        if plan.is_empty() {
+            Ok(0)
+        } else {
+            self.write_entry(plan, false).await
+        }
+    }
+
+    /// Writes an entry, durable when anything asks for it, in a journal file with room for it.
+    async fn write_entry(&mut self, plan: &EntryPlan, flushes: bool) -> Result<u64, StoreError> {
+        self.make_room(plan.size_bytes()).await?;
+        let ticket = self.shared.flush_wanted.get();
+        let wants_flush = ticket > self.shared.flush_done.get();
+        let is_durable = plan.must_be_durable || flushes || wants_flush;
+        let mode = if is_durable {
+            WriteMode::Durable
+        } else {
+            WriteMode::Plain
+        };
+        let sequence = self.append(plan, mode).await?;
+        if is_durable && wants_flush {
+            self.shared.flush_done.set(ticket);
+            self.shared.progress.notify_all();
+        }
+        Ok(sequence)
+    }
+
+    async fn append(&mut self, plan: &EntryPlan, mode: WriteMode) -> Result<u64, StoreError> {
+        let stated = self.journal.durable();
+        let appended = self
+            .journal
+            .append(plan.size_bytes(), |target| plan.fill(target), mode);
+        let sequence = appended.await.map_err(journal_error)?;
+        if mode == WriteMode::Durable {
+            self.vouched = self.vouched.max(stated);
+        }
+        Ok(sequence)
+    }
+
+    /// Makes the present journal file one that takes `payload_size` bytes, and that has not
+    /// described more data than a start should verify.
+    async fn make_room(&mut self, payload_size: usize) -> Result<(), StoreError> {
+        loop {
+            if self.shared.is_failed() {
+                return Err(StoreError::Failed);
+            }
+            self.release();
+            self.take_new_file()?;
+            let fits = self.journal.fits(payload_size);
+            let is_due = self.bytes_in_file >= self.shared.config.sizes.checkpoint_after_bytes;
+            if fits && !(is_due && self.journal.has_free_file()) {
+                if is_due || !self.journal.fits(self.journal.payload_size_max()) {
+                    self.prepare_file_ahead();
+                }
+                return Ok(());
+            }
+            if self.journal.has_free_file() {
+                self.journal.switch().await.map_err(journal_error)?;
+                let first = self.journal.file_first_sequence();
+                self.shared.journal_files.borrow_mut().push_back(first);
+                self.bytes_in_file = 0;
+                self.write_checkpoint().await?;
+                self.shared.background_wake.notify_one();
+                continue;
+            }
+            if self.shared.condition.get() == Condition::DiskFull {
+                self.maybe_leave_disk_full();
+            }
+            self.prepare_file_ahead();
+            // A new file, or one that the background loop sets free.
+            self.shared.background_wake.notify_one();
+            let wake = self.shared.progress.wait();
+            race(wake, sleep(SPACE_RETRY_AFTER)).await;
+        }
+    }
+
+    /// Begins making the next journal file, when there may be one more.
+    fn prepare_file_ahead(&mut self) {
+        let is_idle = matches!(*self.new_file.borrow(), NewFile::None);
+        if !is_idle || !self.journal.wants_file() {
+            return;
+        }
+        *self.new_file.borrow_mut() = NewFile::Preparing;
+        let (place, shared) = (Rc::clone(&self.new_file), Rc::clone(&self.shared));
+        let options = self.journal.options().clone();
+        engine_runtime::spawn(async move {
+            let made = prepare_file(&options, options.file_size_bytes).await;
+            *place.borrow_mut() = match made {
+                Ok(file) => NewFile::Ready(file),
+                Err(error) => NewFile::Failed(error),
+            };
+            shared.progress.notify_all();
+        })
+        .detach();
+    }
+
+    fn take_new_file(&mut self) -> Result<(), StoreError> {
+        let new_file = &mut *self.new_file.borrow_mut();
+        match std::mem::take(new_file) {
+            NewFile::None => {}
+            NewFile::Preparing => *new_file = NewFile::Preparing,
+            NewFile::Ready(file) => self.journal.add_file(file),
+            NewFile::Failed(error) => match journal_error(error) {
+                error if error.is_disk_full() => self.shared.enter_disk_full(),
+                error => return Err(error),
+            },
+        }
+        Ok(())
+    }
+
+    /// States every log that the journal knows: the first entries of each file.
+    async fn write_checkpoint(&mut self) -> Result<(), StoreError> {
+        let size_max = self.journal.payload_size_max();
+        let mut plan = EntryPlan::default();
+        for log in self.shared.logs() {
+            let state = log.state.borrow();
+            if !state.is_introduced {
+                continue;
+            }
+            plan.put_state(&log, &state);
+            drop(state);
+            // A state of a log with very many unsynced segments is the largest there is.
+            if plan.size_bytes() + crate::limits::UNSYNCED_SEGMENTS_MAX * 16 + 256 > size_max {
+                self.append(&plan, WriteMode::Durable).await?;
+                plan = EntryPlan::default();
+            }
+        }
+        // Also when there is nothing to state: the first entry of a file is always there.
+        self.append(&plan, WriteMode::Durable).await?;
+        Ok(())
+    }
+
+    /// Gives back the journal files that the background loop has made superfluous.
+    fn release(&mut self) {
+        let tail = self.shared.releasable_tail.get();
+        let is_news = self
+            .shared
+            .journal_files
+            .borrow()
+            .front()
+            .is_some_and(|&it| it < tail);
+        if !is_news {
+            return;
+        }
+        self.journal.release(tail);
+        self.shared
+            .journal_files
+            .borrow_mut()
+            .retain(|&file| file >= tail);
+        for log in self.shared.logs() {
+            let mut state = log.state.borrow_mut();
+            for segment in &mut state.segments {
+                segment.held.release_below(tail);
+            }
+        }
+        self.shared.progress.notify_all();
+    }
+
+    fn maybe_leave_disk_full(&self) {
+        let config = &self.shared.config;
+        let space = engine_runtime::fs::disk_space(&config.directory);
+        let has_space =
+            space.is_ok_and(|space| space.available_bytes >= config.free_space_bytes_min);
+        if has_space && self.shared.condition.get() == Condition::DiskFull {
+            tracing::info!(
+                "{}: space is back, appends go on",
+                config.directory.display()
+            );
+            self.shared.condition.set(Condition::Open);
+            for log in self.shared.logs() {
+                if !log.state.borrow().pending.is_empty() {
+                    self.shared.mark_dirty(&log);
+                }
+            }
+            self.shared.progress.notify_all();
+            self.shared.background_wake.notify_one();
+        }
+    }
+}
+
+/// Puts parts that are not prepared elsewhere, each behind its preparation.
+fn put_parts(plan: &mut EntryPlan, parts: &[Part]) {
+    for part in parts {
+        match &part.work {
+            Work::Small(pending) => {
+                plan.put_preparation(part, pending.segment_base);
+                plan.put_unit(&part.log, pending, false);
+            }
+            Work::Large(pending) => plan.put_unit(&part.log, pending, true),
+            Work::Control(control) => {
+                plan.put_introduction(&part.log);
+                plan.put_control(&part.log, control);
+            }
+            Work::Image { segment_base } => {
+                plan.put_preparation(part, *segment_base);
+            }
+        }
+    }
+}
+
+/// The entry that carries a part's image is written.
+fn hold_image(state: &mut LogState, segment_base: i64, part: &Part, file: u64) {
+    if let (Some((start, end)), Some(segment)) =
+        (part.image.take(), state.segment_mut(segment_base))
+    {
+        segment.held.hold(file, start, end, end);
+    }
+}
+
+/// Moves the ends of one part. Returns the bytes that are kept now.
+fn advance_part(shared: &Shared, part: &Part, file: u64) -> u64 {
+    let guards = shared.config.guards;
+    let state = &mut *part.log.state.borrow_mut();
+    state.is_introduced = true;
+    match &part.work {
+        Work::Small(pending) => {
+            let end = pending.position + pending.size_bytes;
+            hold_image(state, pending.segment_base, part, file);
+            if let Some(segment) = state.segment_mut(pending.segment_base) {
+                assert_eq!(segment.committed_position, pending.position);
+                let destaged = segment.destaged_position;
+                segment.held.hold(file, pending.position, end, destaged);
+                segment.committed_position = end;
+                segment.pinned_file.get_or_insert(file);
+            }
+            finish_unit(shared, state, pending)
+        }
+        Work::Large(pending) => {
+            let end = pending.position + pending.size_bytes;
+            if let Some(segment) = state.segment_mut(pending.segment_base) {
+                assert_eq!(segment.committed_position, pending.position);
+                segment.committed_position = end;
+                segment.destaged_position = end;
+                segment.pinned_file = None;
+                segment.needs_flush = true;
+                segment.is_writing = false;
+                if guards.tail_image() {
+                    let start = end - end % engine_base::limits::BLOCK_SIZE_BYTES as u64;
+                    segment.held.hold(file, start, end, end);
+                }
+            }
+            finish_unit(shared, state, pending)
+        }
+        Work::Control(control) => {
+            state.controls_committed += 1;
+            if let Control::Truncated {
+                segment_base,
+                position,
+                last_block,
+                ..
+            } = control
+                && let Some(segment) = state.segment_mut(*segment_base)
+            {
+                let start = position - last_block.len() as u64;
+                segment.held.clear();
+                segment.held.hold(file, start, *position, *position);
+            }
+            0
+        }
+        Work::Image { segment_base } => {
+            hold_image(state, *segment_base, part, file);
+            0
+        }
+    }
+}
+
+fn finish_unit(shared: &Shared, state: &mut LogState, pending: &Pending) -> u64 {
+    assert_eq!(state.committed_end_offset, pending.first_offset);
+    state.committed_end_offset = pending.next_offset;
+    let bytes = &shared.pending_bytes;
+    bytes.set(bytes.get() - pending.size_bytes as usize);
+    pending.size_bytes
+}
+
+/// The disk has no space for a large unit: it waits at the head of its log's queue.
+fn put_back(log: &LogInner, work: Work) {
+    let Work::Large(pending) = work else {
+        unreachable!("only large units need space")
+    };
+    let mut state = log.state.borrow_mut();
+    state.is_in_commit = false;
+    match state.pending.front_mut() {
+        // What arrived meanwhile: one unit again.
+        Some(next) if next.segment_base == pending.segment_base => {
+            next.position = pending.position;
+            next.first_offset = pending.first_offset;
+            next.size_bytes += pending.size_bytes;
+        }
+        _ => state.pending.push_front(pending),
+    }
+}
+
+impl LogInner {
+    /// Ends the log's part in a commit, and asks for what should follow.
+    fn after_commit(self: &Rc<Self>) {
+        let (base, pinned) = {
+            let mut state = self.state.borrow_mut();
+            state.is_in_commit = false;
+            let pinned: u64 = state
+                .segments
+                .iter()
+                .map(crate::segment::Segment::pinned_bytes)
+                .sum();
+            (state.active().base_offset, pinned)
+        };
+        if pinned >= self.shared.config.sizes.destage_size_bytes {
+            self.shared.mark_for_destage(self);
+        }
+        let is_prewritten = {
+            let state = self.state.borrow();
+            state.active().is_created && state.active().destaged_position > 0
+        };
+        if is_prewritten && pinned == 0 {
+            self.maybe_extend_ahead(base);
+        }
+        if self.shared.chunks.is_over_budget() {
+            self.shared.background_wake.notify_one();
+        }
+    }
+
+    /// Waits until nobody writes to the segment, and begins.
+    pub(crate) async fn lock_segment(&self, segment_base: i64) {
+        loop {
+            {
+                let mut state = self.state.borrow_mut();
+                match state.segment_mut(segment_base) {
+                    Some(segment) if segment.is_writing => {}
+                    Some(segment) => {
+                        segment.is_writing = true;
+                        return;
+                    }
+                    None => return,
+                }
+            }
+            self.shared.progress.wait().await;
+        }
+    }
+
+    /// Nobody writes to the segment any more.
+    pub(crate) fn unlock_segment(&self, segment_base: i64) {
+        if let Some(segment) = self.state.borrow_mut().segment_mut(segment_base) {
+            segment.is_writing = false;
+        }
+        self.shared.progress.notify_all();
+    }
+}

@@ -1,0 +1,125 @@
+//! Walking over the batches of a segment file: for starts, recoveries and look-ups by time.
+//!
+//! Reads a mebibyte at a time past the page cache. Bytes are hostile: the walk ends where they
+//! make no sense and says why; what that means is the caller's business.
+
+use std::io;
+use std::ops::Range;
+
+use engine_base::limits::BLOCK_SIZE_BYTES;
+use engine_base::{align_down, align_up};
+use engine_record::header::MAGIC_V2;
+use engine_record::{BATCH_HEADER_SIZE_BYTES, BatchHeader, BatchView};
+use engine_runtime::{BlockBuf, File};
+
+use crate::limits::SCAN_SIZE_BYTES;
+
+/// How much of each batch is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ScanDepth {
+    /// Headers; bodies are skipped, not read when they are large.
+    Headers,
+    /// Everything, and the checksum must fit.
+    Checksums,
+}
+
+/// Where a walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ScanEnd {
+    /// The end of the last good batch.
+    pub(crate) position: u64,
+    /// Whether the whole range was good batches.
+    pub(crate) is_complete: bool,
+}
+
+/// A window of a file's bytes.
+struct Window<'f> {
+    file: &'f File,
+    end: u64,
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl Window<'_> {
+    /// The `size` bytes at `position`; fewer when the range or the file ends before.
+    async fn at(&mut self, position: u64, size: usize) -> io::Result<&[u8]> {
+        let available = self.start + self.bytes.len() as u64;
+        let wanted_end = (position + size as u64).min(self.end);
+        if position < self.start || position > available {
+            self.bytes.clear();
+            self.start = position;
+        } else if wanted_end > available {
+            self.bytes.drain(..(position - self.start) as usize);
+            self.start = position;
+        }
+        while self.start + (self.bytes.len() as u64) < wanted_end {
+            let from = self.start + self.bytes.len() as u64;
+            let aligned = align_down(from, BLOCK_SIZE_BYTES as u64);
+            let left = align_up(self.end - aligned, BLOCK_SIZE_BYTES as u64);
+            let read_size = (SCAN_SIZE_BYTES as u64).min(left) as usize;
+            let buffer = BlockBuf::new(read_size);
+            let (count, buffer) = self.file.read_at(aligned, buffer, read_size).await;
+            let skip = (from - aligned) as usize;
+            let count = count?.min((self.end - aligned) as usize);
+            if count <= skip {
+                break; // the file is shorter than its range
+            }
+            self.bytes.extend_from_slice(&buffer[skip..count]);
+        }
+        let from = (position - self.start) as usize;
+        let until = self
+            .bytes
+            .len()
+            .min(from + (wanted_end - position) as usize);
+        Ok(&self.bytes[from.min(until)..until])
+    }
+}
+
+/// Calls `on_batch` with position and header of each batch in `range`, in order. It ends the walk
+/// by returning `false`: the batch it was called with is then not part of the walk.
+pub(crate) async fn scan(
+    file: &File,
+    range: Range<u64>,
+    depth: ScanDepth,
+    mut on_batch: impl FnMut(u64, &BatchHeader, &[u8]) -> bool,
+) -> io::Result<ScanEnd> {
+    let mut window = Window {
+        file,
+        end: range.end,
+        start: range.start,
+        bytes: Vec::new(),
+    };
+    let mut position = range.start;
+    while position < range.end {
+        let head = window.at(position, BATCH_HEADER_SIZE_BYTES).await?;
+        let Some(head) = head.first_chunk() else {
+            break;
+        };
+        let header = BatchHeader::read(head);
+        let Some(size) = header.size_bytes().filter(|_| header.magic == MAGIC_V2) else {
+            break;
+        };
+        if position + size as u64 > range.end {
+            break;
+        }
+        let bytes = match depth {
+            ScanDepth::Headers => &[],
+            ScanDepth::Checksums => {
+                let bytes = window.at(position, size).await?;
+                let batch = BatchView::read(bytes);
+                if !batch.is_ok_and(|batch| batch.check_crc().is_ok()) {
+                    break;
+                }
+                bytes
+            }
+        };
+        if !on_batch(position, &header, bytes) {
+            break;
+        }
+        position += size as u64;
+    }
+    Ok(ScanEnd {
+        position,
+        is_complete: position >= range.end,
+    })
+}

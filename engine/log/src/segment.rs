@@ -1,0 +1,160 @@
+//! One segment: how far it was appended, committed, written and synced, and where its batches
+//! are.
+//!
+//! ```text
+//! positions:   0 ......... destaged ......... committed ......... end ....... file size
+//!              | in the .log | only in the     | accepted, in the   | pre-written
+//!              |  file       |  journal        |  tail cache only   |  zeroes
+//! ```
+//! Lives in its log, on the log's core. Bookkeeping only: the commit pipeline and the destager
+//! move the marks when their writes are done.
+
+use std::rc::Rc;
+
+use engine_base::Timestamp;
+use engine_record::BatchInfo;
+use engine_runtime::File;
+
+use crate::hold::Held;
+use crate::limits::EXTEND_SIZE_BYTES_MIN;
+use crate::offset_index::OffsetIndex;
+use crate::time_index::TimeIndex;
+
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) base_offset: i64,
+    /// Accepted bytes end here.
+    pub(crate) end_position: u64,
+    /// Committed bytes end here.
+    pub(crate) committed_position: u64,
+    /// Bytes up to here are in the file; those from here to the committed end are pinned in the
+    /// tail and held by the journal.
+    pub(crate) destaged_position: u64,
+    /// Length of the file: pre-written space follows the data.
+    pub(crate) file_size_bytes: u64,
+    /// The next step of pre-writing.
+    pub(crate) extend_size_bytes: u64,
+    /// Whether the file exists under its name.
+    pub(crate) is_created: bool,
+    /// Open when it was needed.
+    pub(crate) file: Option<Rc<File>>,
+    /// Writes to the data are in flight: one writer for each segment.
+    pub(crate) is_writing: bool,
+    /// Pre-writing is in flight, behind all data.
+    pub(crate) is_extending: bool,
+    /// Data was written that no flush has covered.
+    pub(crate) needs_flush: bool,
+    /// The guard of the last block.
+    pub(crate) held: Held,
+    /// First sequence of the journal file that holds the oldest unit not in the file yet.
+    pub(crate) pinned_file: Option<u64>,
+    /// Offsets and times; `None` for a sealed segment whose index is on disk only.
+    pub(crate) index: Option<SegmentIndex>,
+    /// Indexes on disk are durable and exact for the batches below this.
+    pub(crate) synced_position: u64,
+    /// Indexes and length are durable: nothing of the segment needs the journal.
+    pub(crate) is_synced: bool,
+    /// Largest timestamp, and the last offset of the batch that has it.
+    pub(crate) max_timestamp: (Timestamp, i64),
+    /// Largest timestamp of the first batch, from which a roll by time counts.
+    pub(crate) first_timestamp: Option<Timestamp>,
+    /// Wall clock of the segment's birth, for rolls of segments without timestamps.
+    pub(crate) created_ms: Timestamp,
+    /// The jitter drawn for this segment.
+    pub(crate) roll_jitter_ms: i64,
+}
+
+impl Segment {
+    /// A segment with this base offset and nothing in it, on disk or elsewhere.
+    pub(crate) fn new(base_offset: i64, created_ms: Timestamp) -> Self {
+        Self {
+            base_offset,
+            end_position: 0,
+            committed_position: 0,
+            destaged_position: 0,
+            file_size_bytes: 0,
+            extend_size_bytes: EXTEND_SIZE_BYTES_MIN,
+            is_created: false,
+            file: None,
+            is_writing: false,
+            is_extending: false,
+            needs_flush: false,
+            held: Held::default(),
+            pinned_file: None,
+            index: Some(SegmentIndex::new(base_offset)),
+            synced_position: 0,
+            is_synced: false,
+            max_timestamp: (-1, -1),
+            first_timestamp: None,
+            created_ms,
+            roll_jitter_ms: 0,
+        }
+    }
+
+    /// Committed bytes that are not in the file yet.
+    pub(crate) fn pinned_bytes(&self) -> u64 {
+        self.committed_position - self.destaged_position
+    }
+
+    /// A batch is accepted at the end: moves the end and grows the indexes.
+    pub(crate) fn on_append(&mut self, base_offset: i64, info: &BatchInfo, interval_bytes: u64) {
+        let last_offset = base_offset + i64::from(info.last_offset_delta);
+        let size = info.size_bytes as u64;
+        self.on_batch(last_offset, info.max_timestamp, size, interval_bytes);
+    }
+
+    /// The same for a batch that a scan found.
+    pub(crate) fn on_batch(
+        &mut self,
+        last_offset: i64,
+        max_timestamp: Timestamp,
+        size_bytes: u64,
+        interval_bytes: u64,
+    ) {
+        if max_timestamp > self.max_timestamp.0 {
+            self.max_timestamp = (max_timestamp, last_offset);
+        }
+        if self.first_timestamp.is_none() {
+            self.first_timestamp = Some(max_timestamp);
+        }
+        let position = self.end_position;
+        let index = self
+            .index
+            .as_mut()
+            .expect("a segment that grows has its index in memory");
+        if index.bytes_since_entry > interval_bytes {
+            index.offsets.push(last_offset, position);
+            index
+                .times
+                .maybe_push(self.max_timestamp.0, self.max_timestamp.1);
+            index.bytes_since_entry = 0;
+        }
+        index.bytes_since_entry += size_bytes;
+        self.end_position += size_bytes;
+    }
+}
+
+/// A segment's indexes in memory, and how much of them the files hold.
+#[derive(Debug)]
+pub(crate) struct SegmentIndex {
+    pub(crate) offsets: OffsetIndex,
+    pub(crate) times: TimeIndex,
+    /// Bytes of batches since the last entry.
+    pub(crate) bytes_since_entry: u64,
+    /// Entries of `offsets` that are in the `.index` file.
+    pub(crate) offsets_written: usize,
+    /// Entries of `times` that are in the `.timeindex` file.
+    pub(crate) times_written: usize,
+}
+
+impl SegmentIndex {
+    pub(crate) fn new(base_offset: i64) -> Self {
+        Self {
+            offsets: OffsetIndex::new(base_offset),
+            times: TimeIndex::new(base_offset),
+            bytes_since_entry: 0,
+            offsets_written: 0,
+            times_written: 0,
+        }
+    }
+}

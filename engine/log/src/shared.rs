@@ -1,0 +1,138 @@
+//! What the logs of one store and its loops share. Lives on the shard's core; nothing here is
+//! borrowed across an await.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use engine_cache::{ChunkPool, PageCache, PageKey};
+use engine_runtime::Notify;
+
+use crate::config::StoreConfig;
+use crate::error::StoreError;
+use crate::log::LogInner;
+use crate::sealed_indexes::SealedIndexes;
+
+/// What the store can do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// Everything.
+    Open,
+    /// Reads and deletes; appends when space returns.
+    DiskFull,
+    /// Commits what was accepted, accepts nothing more.
+    Closing,
+    /// Nothing: a write or flush failed.
+    Failed,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: StoreConfig,
+    /// Whether segments are written with O_DIRECT.
+    pub(crate) is_direct: bool,
+    /// Whether a commit syncs the segment files it wrote (see `FlushFiles`).
+    pub(crate) syncs_each_file: bool,
+    pub(crate) chunks: Rc<ChunkPool>,
+    pub(crate) pages: RefCell<PageCache>,
+    pub(crate) sealed_indexes: RefCell<SealedIndexes>,
+    /// Pages that are being read; whoever wants one of them waits for `progress`.
+    pub(crate) pages_loading: RefCell<Vec<PageKey>>,
+    /// By index; the place of a deleted log is taken again.
+    pub(crate) logs: RefCell<Vec<Option<Rc<LogInner>>>>,
+    /// Logs with something for the next commit, in the order they came; each at most once.
+    pub(crate) dirty: RefCell<VecDeque<u32>>,
+    /// Logs that should be destaged; each at most once.
+    pub(crate) destage: RefCell<VecDeque<u32>>,
+    /// Wakes the commit loop.
+    pub(crate) commit_wake: Notify,
+    /// Wakes the background loop.
+    pub(crate) background_wake: Notify,
+    /// Notifies all that wait for anything: a commit, a destaging, a page, space.
+    pub(crate) progress: Notify,
+    /// Accepted and not committed.
+    pub(crate) pending_bytes: Cell<usize>,
+    pub(crate) condition: Cell<Condition>,
+    /// The journal's live files by first sequence, oldest first; the commit loop keeps it.
+    pub(crate) journal_files: RefCell<VecDeque<u64>>,
+    /// The background loop has made everything below this sequence superfluous.
+    pub(crate) releasable_tail: Cell<u64>,
+    /// Journal files below this sequence are about to be set free: they hold nothing for anybody.
+    pub(crate) image_tail: Cell<u64>,
+    /// Bytes appended since the indexes were last synced.
+    pub(crate) bytes_since_sync: Cell<u64>,
+    /// Tickets of those who want everything that was written so far flushed; the commit loop's
+    /// next durable entry answers them.
+    pub(crate) flush_wanted: Cell<u64>,
+    /// The last ticket that was answered.
+    pub(crate) flush_done: Cell<u64>,
+    /// The background loop has ended: nothing more will be asked of the commit loop.
+    pub(crate) is_background_done: Cell<bool>,
+}
+
+impl Shared {
+    /// The log at an index, when it still exists.
+    pub(crate) fn log(&self, key: u32) -> Option<Rc<LogInner>> {
+        self.logs.borrow().get(key as usize)?.clone()
+    }
+
+    /// All logs.
+    pub(crate) fn logs(&self) -> Vec<Rc<LogInner>> {
+        self.logs.borrow().iter().flatten().cloned().collect()
+    }
+
+    /// Queues a log for the next commit.
+    pub(crate) fn mark_dirty(&self, log: &LogInner) {
+        if !log.is_dirty.replace(true) {
+            self.dirty.borrow_mut().push_back(log.key);
+            self.commit_wake.notify_one();
+        }
+    }
+
+    /// Queues a log for destaging.
+    pub(crate) fn mark_for_destage(&self, log: &LogInner) {
+        if !log.wants_destage.replace(true) {
+            self.destage.borrow_mut().push_back(log.key);
+            self.background_wake.notify_one();
+        }
+    }
+
+    /// A write or flush failed: nothing more is written, everybody who waits is told.
+    pub(crate) fn fail(&self, error: &StoreError) {
+        if self.condition.replace(Condition::Failed) != Condition::Failed {
+            tracing::error!(
+                directory = %self.config.directory.display(),
+                "the log directory failed and nothing more is written to it: {error}"
+            );
+        }
+        self.progress.notify_all();
+        self.commit_wake.notify_one();
+        self.background_wake.notify_one();
+    }
+
+    /// An extension failed for want of space: appends are refused until it is back.
+    pub(crate) fn enter_disk_full(&self) {
+        if self.condition.get() == Condition::Open {
+            self.condition.set(Condition::DiskFull);
+            tracing::error!(
+                directory = %self.config.directory.display(),
+                "the disk is full: appends are refused until there is space; nothing that was \
+                 acknowledged is lost. Free space, or lower retention"
+            );
+        }
+        self.progress.notify_all();
+    }
+
+    pub(crate) fn is_failed(&self) -> bool {
+        self.condition.get() == Condition::Failed
+    }
+
+    /// First sequence of the journal file that entries go to now.
+    pub(crate) fn journal_file(&self) -> u64 {
+        *self
+            .journal_files
+            .borrow()
+            .back()
+            .expect("a journal has a file from its creation on")
+    }
+}

@@ -1,0 +1,218 @@
+//! What is derived from a log reaches the disk: indexes, epochs, producer snapshots; and sealed
+//! segments get their exact length.
+//!
+//! All of it can be rebuilt from the segments. It is written so that a start has little to
+//! rebuild: at a seal, after so many bytes, and at a clean stop. Buffered writes, never padded.
+
+use engine_runtime::{File, OpenOptions, Slice, WriteMode, fs};
+
+use crate::error::StoreError;
+use crate::layout::{
+    INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, SNAPSHOT_SUFFIX, TIME_INDEX_SUFFIX, segment_file,
+};
+use crate::log::{LogInner, LogState};
+use crate::offset_index::OFFSET_INDEX_ENTRY_SIZE_BYTES;
+use crate::producer_snapshot;
+use crate::time_index::TIME_INDEX_ENTRY_SIZE_BYTES;
+
+impl LogState {
+    /// Takes a snapshot of the producers as of the log's end, to be written later.
+    pub(crate) fn take_snapshot(&mut self) {
+        if self.snapshot_offset < self.end_offset && !self.producers.is_empty() {
+            let bytes = producer_snapshot::encode(&self.producers);
+            self.snapshots.push((self.end_offset, bytes));
+            self.snapshot_offset = self.end_offset;
+        }
+    }
+}
+
+impl LogInner {
+    /// Syncs the segments that are full and wholly in their files.
+    pub(crate) async fn sync_sealed(&self) -> Result<(), StoreError> {
+        loop {
+            let sealed = {
+                let state = self.state.borrow();
+                let active = state.active().base_offset;
+                let is_ready = |segment: &&crate::segment::Segment| {
+                    segment.base_offset != active
+                        && !segment.is_synced
+                        && segment.destaged_position == segment.end_position
+                };
+                state
+                    .segments
+                    .iter()
+                    .find(is_ready)
+                    .map(|segment| segment.base_offset)
+            };
+            match sealed {
+                Some(base_offset) if !self.state.borrow().is_deleted => {
+                    self.write_epochs().await?;
+                    self.write_snapshots().await?;
+                    self.seal(base_offset).await?;
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Writes and syncs everything derived of what is in the segments now.
+    pub(crate) async fn sync_derived(&self) -> Result<(), StoreError> {
+        self.sync_sealed().await?;
+        let (base_offset, position, is_news) = {
+            let state = self.state.borrow();
+            let active = state.active();
+            let is_news = active.synced_position < active.destaged_position;
+            (
+                active.base_offset,
+                active.destaged_position,
+                is_news && !state.is_deleted,
+            )
+        };
+        if !is_news {
+            return Ok(());
+        }
+        self.state.borrow_mut().take_snapshot();
+        self.write_epochs().await?;
+        self.write_snapshots().await?;
+        self.write_indexes(base_offset).await?;
+        if let Some(segment) = self.state.borrow_mut().segment_mut(base_offset) {
+            segment.synced_position = position;
+        }
+        Ok(())
+    }
+
+    /// Gives a full segment its exact length and its final indexes, durably.
+    pub(crate) async fn seal(&self, base_offset: i64) -> Result<(), StoreError> {
+        loop {
+            match self.state.borrow().segment(base_offset) {
+                Some(segment) if segment.is_extending => {}
+                _ => break,
+            }
+            self.shared.progress.wait().await;
+        }
+        let file = self.segment_file(base_offset).await?;
+        let end = match self.state.borrow().segment(base_offset) {
+            Some(segment) => segment.end_position,
+            None => return Ok(()),
+        };
+        let failed = || StoreError::io("sealing", file.path());
+        file.set_len(end).await.map_err(failed())?;
+        file.sync_all().await.map_err(failed())?;
+        self.write_indexes(base_offset).await?;
+        if let Some(segment) = self.state.borrow_mut().segment_mut(base_offset) {
+            segment.file_size_bytes = end;
+            segment.synced_position = end;
+            segment.needs_flush = false;
+            segment.is_synced = true;
+            segment.index = None;
+            segment.held.clear();
+        }
+        Ok(())
+    }
+
+    /// Appends the index entries that the files do not hold yet, and syncs them.
+    pub(crate) async fn write_indexes(&self, base_offset: i64) -> Result<(), StoreError> {
+        let (offsets, times, written) = {
+            let state = self.state.borrow();
+            let Some(segment) = state.segment(base_offset) else {
+                return Ok(());
+            };
+            let Some(index) = &segment.index else {
+                return Ok(());
+            };
+            let written = (index.offsets_written, index.times_written);
+            let offsets = index.offsets.encode_from(written.0);
+            (offsets, index.times.encode_from(written.1), written)
+        };
+        let offset_count = offsets.len() / OFFSET_INDEX_ENTRY_SIZE_BYTES;
+        let time_count = times.len() / TIME_INDEX_ENTRY_SIZE_BYTES;
+        let files = [
+            (
+                INDEX_SUFFIX,
+                written.0 * OFFSET_INDEX_ENTRY_SIZE_BYTES,
+                offsets,
+            ),
+            (
+                TIME_INDEX_SUFFIX,
+                written.1 * TIME_INDEX_ENTRY_SIZE_BYTES,
+                times,
+            ),
+        ];
+        let mut is_new = false;
+        for (suffix, position, bytes) in files {
+            is_new |= position == 0;
+            if !bytes.is_empty() || position == 0 {
+                self.write_index(base_offset, suffix, position as u64, bytes)
+                    .await?;
+            }
+        }
+        if is_new {
+            let synced = fs::sync_dir(&self.directory).await;
+            synced.map_err(StoreError::io("syncing", &self.directory))?;
+        }
+        if let Some(segment) = self.state.borrow_mut().segment_mut(base_offset)
+            && let Some(index) = &mut segment.index
+        {
+            index.offsets_written = index.offsets_written.max(written.0 + offset_count);
+            index.times_written = index.times_written.max(written.1 + time_count);
+        }
+        Ok(())
+    }
+
+    async fn write_index(
+        &self,
+        base_offset: i64,
+        suffix: &str,
+        position: u64,
+        bytes: Vec<u8>,
+    ) -> Result<(), StoreError> {
+        let path = segment_file(&self.directory, base_offset, suffix);
+        let failed = || StoreError::io("writing", path.clone());
+        let file = File::open(&path, OpenOptions::writing())
+            .await
+            .map_err(failed())?;
+        let end = position + bytes.len() as u64;
+        file.write_at(position, [Slice::from_vec(bytes)], WriteMode::Plain)
+            .await
+            .map_err(failed())?;
+        // What an earlier life of the file left behind the end would be read as entries.
+        file.set_len(end).await.map_err(failed())?;
+        file.sync_all().await.map_err(failed())
+    }
+
+    /// Writes `leader-epoch-checkpoint` when an epoch is new.
+    pub(crate) async fn write_epochs(&self) -> Result<(), StoreError> {
+        let text = {
+            let mut state = self.state.borrow_mut();
+            if std::mem::replace(&mut state.epochs_written, true) {
+                return Ok(());
+            }
+            state.epochs.encode()
+        };
+        let path = self.directory.join(LEADER_EPOCH_CHECKPOINT);
+        let written = fs::write_file_atomic(&path, text.into_bytes()).await;
+        written.map_err(StoreError::io("writing", &path))
+    }
+
+    /// Writes the producer snapshots that were taken, waits until the log is kept up to them, and
+    /// removes those that no segment begins at.
+    pub(crate) async fn write_snapshots(&self) -> Result<(), StoreError> {
+        let snapshots = std::mem::take(&mut self.state.borrow_mut().snapshots);
+        let Some(newest) = snapshots.last().map(|&(offset, _)| offset) else {
+            return Ok(());
+        };
+        for (offset, bytes) in snapshots {
+            let path = segment_file(&self.directory, offset, SNAPSHOT_SUFFIX);
+            let written = fs::write_file_atomic(&path, bytes).await;
+            written.map_err(StoreError::io("writing", &path))?;
+        }
+        // Recovery would drop a snapshot above the end that it finds.
+        while self.state.borrow().committed_end_offset < newest {
+            if self.shared.is_failed() || self.state.borrow().is_deleted {
+                return Err(StoreError::Failed);
+            }
+            self.shared.progress.wait().await;
+        }
+        Ok(())
+    }
+}
