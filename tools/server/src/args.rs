@@ -2,11 +2,26 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use tools_cli::{ConsumeArgs, GroupsCommand, ProduceArgs, TopicsCommand};
 
 /// A Kafka broker in one binary.
+///
+/// Kafka's clients, tools and configuration files work with it as they are. Log lines go to
+/// standard error; OTTLA_LOG chooses how much (error, warn, info, debug, or by part:
+/// info,net_broker=debug).
 #[derive(Debug, Parser)]
-#[command(name = "ottla", version, arg_required_else_help = true)]
+#[command(
+    name = "ottla",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+Start here:
+  ottla server                                  a broker on localhost:9092, data in ./ottla-data
+  ottla topics create events                    a topic
+  ottla produce events                          type records, end with Ctrl-D
+  ottla consume events --from-beginning         read them"
+)]
 pub(crate) struct Args {
     /// What to do.
     #[command(subcommand)]
@@ -16,9 +31,83 @@ pub(crate) struct Args {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run a broker
+    #[command(after_long_help = SERVER_HELP)]
+    Server(ConfigArgs),
+    /// Prepare an empty data directory, with a cluster id of your choice
+    #[command(after_long_help = "\
+Examples:
+  ottla format                                               for the configuration without a file
+  ottla format server.properties --cluster-id MkU3OEVBNTcwNTJENDM2Qg
+
+'ottla server' formats an empty directory by itself, with a random cluster id. A directory that
+is formatted already is left as it is, and is an error.")]
+    Format(FormatArgs),
     /// Look at a configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Create, list, describe, delete topics
+    #[command(subcommand)]
+    Topics(TopicsCommand),
+    /// List and describe consumer groups
+    #[command(subcommand)]
+    Groups(GroupsCommand),
+    /// Send lines as records
+    Produce(ProduceArgs),
+    /// Print records
+    Consume(ConsumeArgs),
+    /// Make the directory of a killed broker readable for Apache Kafka
+    #[command(after_long_help = "\
+Example:
+  ottla recover /var/lib/kafka
+
+Does what 'ottla server' does at its start after a crash, and stops: every acknowledged record is
+put into its segment, the journal is emptied, Kafka's checkpoint files are written. 'ottla server'
+needs no such help; Apache Kafka does, if it is to start on a directory whose ottla was killed.
+Running it again changes nothing.")]
+    Recover {
+        /// The data directory
+        dir: PathBuf,
+    },
+}
+
+const SERVER_HELP: &str = "\
+Examples:
+  ottla server
+  ottla server /etc/kafka/server.properties
+  ottla server --set listeners=PLAINTEXT://0.0.0.0:9092 --set advertised.listeners=PLAINTEXT://broker1:9092
+  ottla server --set listeners=PLAINTEXT://127.0.0.1:0 --set log.dirs=/tmp/data
+  KAFKA_LOG_DIRS=/data OTTLA_SHARDS=2 ottla server
+
+FILE is a server.properties of Kafka. Without one the broker serves PLAINTEXT on 127.0.0.1:9092
+with its data in ./ottla-data. --set wins over the environment (KAFKA_LOG_DIRS for log.dirs,
+OTTLA_SHARDS for ottla.shards), which wins over FILE. 'ottla config check FILE' explains a file.
+
+When it serves, one line on standard output says where:
+  ready node=1 listener=PLAINTEXT://127.0.0.1:9092
+SIGTERM and SIGINT stop it clean. Metrics for Prometheus: http://127.0.0.1:9644/metrics.
+
+Exit codes: 0 stopped clean, 1 wrong configuration, 2 the data directory is in use or belongs to
+another cluster, 3 its data is damaged, 4 the host does not allow io_uring.";
+
+/// A configuration.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ConfigArgs {
+    /// A server.properties
+    pub(crate) file: Option<PathBuf>,
+    /// A key to set, over the file and the environment; may be repeated
+    #[arg(long = "set", alias = "override", value_name = "KEY=VALUE")]
+    pub(crate) sets: Vec<String>,
+}
+
+/// Of `ottla format`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct FormatArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// The cluster's id, 22 characters of URL-safe base64; a random one by default
+    #[arg(short = 't', long, allow_hyphen_values = true)]
+    pub(crate) cluster_id: Option<String>,
 }
 
 /// The commands about configurations.
@@ -40,4 +129,51 @@ would start, 1 when it would not.")]
         #[arg(long = "set", alias = "override", value_name = "KEY=VALUE")]
         sets: Vec<String>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        Args::try_parse_from(line.split_whitespace()).map(|args| args.command)
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn server_takes_a_file_and_kafkas_spelling_of_set() {
+        let Ok(Command::Server(args)) = parse("ottla server f --set a=1 --override b=2") else {
+            panic!("not a server");
+        };
+        assert_eq!(args.file, Some(PathBuf::from("f")));
+        assert_eq!(args.sets, ["a=1", "b=2"]);
+        assert!(matches!(parse("ottla server"), Ok(Command::Server(_))));
+        assert!(parse("ottla").is_err());
+    }
+
+    #[test]
+    fn every_command_is_there() {
+        for line in [
+            "ottla format --cluster-id -x",
+            "ottla config check f",
+            "ottla topics create t -p 3 --config a=b",
+            "ottla topics list -b h:1",
+            "ottla topics describe",
+            "ottla topics delete t",
+            "ottla groups list",
+            "ottla groups describe g --members",
+            "ottla produce t --acks -1 -K :",
+            "ottla consume t -g g --from-beginning",
+            "ottla recover d",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
+        }
+        assert!(parse("ottla consume t -g g --partition 1").is_err());
+        assert!(parse("ottla consume t --offset 1").is_err());
+    }
 }

@@ -9,6 +9,12 @@ pub(crate) enum Exit {
     Clean,
     /// The command line or the configuration is wrong, or what was asked failed.
     Configuration,
+    /// The data directory is in use, or belongs to another cluster or node.
+    Directory,
+    /// The data is damaged where no crash can explain it.
+    Damaged,
+    /// The host does not allow `io_uring`, or its kernel is too old.
+    Host,
 }
 
 impl From<Exit> for ExitCode {
@@ -16,6 +22,9 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Clean => 0,
             Exit::Configuration => 1,
+            Exit::Directory => 2,
+            Exit::Damaged => 3,
+            Exit::Host => 4,
         })
     }
 }

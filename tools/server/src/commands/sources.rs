@@ -5,8 +5,6 @@ use std::path::Path;
 use crate::config::Sources;
 
 /// Reads them; the error says which file and what to do.
-// The configuration is read on the main thread, before any shard or simulated world exists.
-#[allow(clippy::disallowed_methods)]
 pub(crate) fn collect(file: Option<&Path>, sets: Vec<String>) -> Result<Sources, String> {
     let file = match file {
         None => None,

@@ -1,13 +1,14 @@
-//! Names into addresses, for the listeners of this machine.
+//! Addresses of this machine: what a listener binds, and what clients are told.
 //!
 //! A statically linked program should not lean on the host's name service more than it must:
 //! literals, `localhost` and `/etc/hosts` are answered here, the rest is asked of the system.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::path::Path;
 
 use super::listeners::is_wildcard;
 
-/// The address to bind for `host`: every address for a wildcard.
+/// The address to bind for `host`: every address for an empty one.
 pub(crate) fn bind_address(host: &str, port: u16) -> Result<SocketAddr, String> {
     if host.is_empty() {
         return Ok(SocketAddr::new(every_address(), port));
@@ -19,7 +20,7 @@ pub(crate) fn bind_address(host: &str, port: u16) -> Result<SocketAddr, String> 
 
 /// IPv6's wildcard serves IPv4 too, where the kernel has IPv6.
 fn every_address() -> IpAddr {
-    if std::path::Path::new("/proc/net/if_inet6").exists() {
+    if Path::new("/proc/net/if_inet6").exists() {
         IpAddr::V6(Ipv6Addr::UNSPECIFIED)
     } else {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED)
@@ -56,11 +57,8 @@ fn in_hosts_file(text: &str, host: &str) -> Option<IpAddr> {
 /// IPv4 first, as Java binds by default.
 fn prefer_v4(addresses: impl Iterator<Item = IpAddr>) -> Option<IpAddr> {
     let addresses: Vec<_> = addresses.collect();
-    addresses
-        .iter()
-        .find(|ip| ip.is_ipv4())
-        .or_else(|| addresses.first())
-        .copied()
+    let v4 = addresses.iter().find(|ip| ip.is_ipv4());
+    v4.or_else(|| addresses.first()).copied()
 }
 
 /// What clients are told when nothing was advertised: the listener's host, or this machine's name.
@@ -95,9 +93,13 @@ mod tests {
             bind_address("127.0.0.1", 9092),
             Ok(([127, 0, 0, 1], 9092).into())
         );
-        assert_eq!(bind_address("::1", 1).unwrap().to_string(), "[::1]:1");
         assert!(bind_address("", 0).unwrap().ip().is_unspecified());
+        assert_eq!(bind_address("::1", 1).unwrap().to_string(), "[::1]:1");
+    }
+
+    #[test]
+    fn a_wildcard_is_advertised_by_the_machines_name() {
         assert_eq!(advertised_default("a.b"), "a.b");
-        assert!(!advertised_default("").is_empty());
+        assert!(!is_wildcard(&advertised_default("")));
     }
 }

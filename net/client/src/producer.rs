@@ -1,0 +1,439 @@
+//! Sends records: collects them into a batch for each partition, sends what is collected in one
+//! request for each leader, and repeats what failed in a way that can pass.
+//!
+//! With acks=all the producer is idempotent (KIP-98): the broker recognises a repeated batch, so
+//! that a broken connection neither loses nor doubles a record. One batch of a partition is under
+//! way at a time, so order is kept.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use engine_base::{Timestamp, TopicId};
+use engine_record::{BatchBuilder, BatchOptions, Compression, Compressor, Header};
+use engine_runtime::{now, random_u64, sleep, wall_clock_ms};
+use net_wire::ApiKey;
+use net_wire::message::produce::{
+    PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
+};
+use net_wire::message::{InitProducerIdRequest, ProduceResponse};
+
+use crate::cluster::Cluster;
+use crate::error::ClientError;
+use crate::limits::{BATCH_SIZE_BYTES, PRODUCER_BUFFER_BYTES, REQUEST_TIMEOUT, RETRY_TIMEOUT};
+use crate::partitioner::partition_for_key;
+use crate::retry::Retry;
+
+/// Whose word counts before a record is delivered (`acks`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Acks {
+    /// Nobody's.
+    None,
+    /// The leader's.
+    Leader,
+    /// Every in-sync replica's.
+    #[default]
+    All,
+}
+
+/// How a producer behaves.
+#[derive(Clone, Debug)]
+pub struct ProducerOptions {
+    /// `acks`.
+    pub acks: Acks,
+    /// `compression.type`.
+    pub compression: Compression,
+    /// `batch.size`.
+    pub batch_size_bytes: usize,
+    /// `delivery.timeout.ms`.
+    pub delivery_timeout: Duration,
+}
+
+impl Default for ProducerOptions {
+    fn default() -> Self {
+        Self {
+            acks: Acks::All,
+            compression: Compression::None,
+            batch_size_bytes: BATCH_SIZE_BYTES,
+            delivery_timeout: RETRY_TIMEOUT,
+        }
+    }
+}
+
+/// A record to send.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProducerRecord<'a> {
+    /// Its topic.
+    pub topic: &'a str,
+    /// Its partition; `None` lets the key decide, or chance.
+    pub partition: Option<i32>,
+    /// Its time; `None` for now.
+    pub timestamp: Option<Timestamp>,
+    /// Its key.
+    pub key: Option<&'a [u8]>,
+    /// Its value.
+    pub value: Option<&'a [u8]>,
+    /// Its headers.
+    pub headers: &'a [Header<'a>],
+}
+
+/// A batch that arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The offset of the batch's first record; -1 with acks=0.
+    pub base_offset: i64,
+    /// How many records it holds.
+    pub record_count: usize,
+}
+
+/// Topic and partition.
+type Place = (String, i32);
+
+struct Batch {
+    bytes: Vec<u8>,
+    record_count: usize,
+}
+
+/// Sends records to a cluster.
+pub struct Producer {
+    cluster: Cluster,
+    options: ProducerOptions,
+    compressor: Compressor,
+    filling: BTreeMap<Place, BatchBuilder>,
+    /// Bytes in `filling`; never above `PRODUCER_BUFFER_BYTES` and one record.
+    buffered_bytes: usize,
+    /// Where records without a key go until the batch there is sent.
+    sticky: BTreeMap<String, i32>,
+    /// Id and epoch from the broker, with acks=all.
+    identity: Option<(i64, i16)>,
+    sequences: BTreeMap<Place, i32>,
+}
+
+impl Producer {
+    /// A producer over its own connections.
+    ///
+    /// # Errors
+    /// When the broker gives no producer id.
+    pub async fn new(cluster: Cluster, options: ProducerOptions) -> Result<Self, ClientError> {
+        let mut producer = Self {
+            cluster,
+            options,
+            compressor: Compressor::new(),
+            filling: BTreeMap::new(),
+            buffered_bytes: 0,
+            sticky: BTreeMap::new(),
+            identity: None,
+            sequences: BTreeMap::new(),
+        };
+        if producer.options.acks == Acks::All {
+            producer.identity = Some(producer.init_producer_id().await?);
+        }
+        Ok(producer)
+    }
+
+    /// Adds a record. When its partition's batch or the buffer is full, what was collected is
+    /// sent first, and the deliveries are returned.
+    ///
+    /// # Errors
+    /// When the topic or partition does not exist, or a batch cannot be delivered; the batches
+    /// under way are then lost and the producer is of no more use.
+    pub async fn send(&mut self, record: ProducerRecord<'_>) -> Result<Vec<Delivery>, ClientError> {
+        let place = (record.topic.to_owned(), self.partition_of(&record).await?);
+        let size = record.key.map_or(0, <[u8]>::len)
+            + record.value.map_or(0, <[u8]>::len)
+            + record.headers.iter().map(header_size).sum::<usize>();
+        let batch_size = self.filling.get(&place).map_or(0, BatchBuilder::size_bytes);
+        let full = batch_size > 0 && batch_size + size > self.options.batch_size_bytes;
+        let deliveries = if full || self.buffered_bytes + size > PRODUCER_BUFFER_BYTES {
+            self.flush().await?
+        } else {
+            Vec::new()
+        };
+        let timestamp = record.timestamp.unwrap_or_else(wall_clock_ms);
+        let options = self.batch_options(&place);
+        let builder = self
+            .filling
+            .entry(place)
+            .or_insert_with(|| BatchBuilder::new(options));
+        let before = builder.size_bytes();
+        builder.append(timestamp, record.key, record.value, record.headers);
+        self.buffered_bytes += builder.size_bytes() - before;
+        Ok(deliveries)
+    }
+
+    /// Bytes collected and not yet sent.
+    #[must_use]
+    pub fn buffered_bytes(&self) -> usize {
+        self.buffered_bytes
+    }
+
+    /// Sends what was collected and waits until it has arrived.
+    ///
+    /// # Errors
+    /// When a batch cannot be delivered within the delivery timeout.
+    pub async fn flush(&mut self) -> Result<Vec<Delivery>, ClientError> {
+        let mut waiting: BTreeMap<Place, Batch> = BTreeMap::new();
+        for (place, builder) in std::mem::take(&mut self.filling) {
+            let record_count = builder.record_count();
+            let count = i32::try_from(record_count).expect("a batch is smaller than 2 GiB");
+            let sequence = self.sequences.entry(place.clone()).or_insert(0);
+            *sequence = engine_record::header::increment_sequence(*sequence, count);
+            let bytes = builder.finish_with(&mut self.compressor);
+            waiting.insert(
+                place,
+                Batch {
+                    bytes,
+                    record_count,
+                },
+            );
+        }
+        self.buffered_bytes = 0;
+        self.sticky.clear();
+        let mut deliveries = Vec::new();
+        let mut retry = Retry::within(now(), self.options.delivery_timeout);
+        while !waiting.is_empty() {
+            let Some(error) = self.send_round(&mut waiting, &mut deliveries).await? else {
+                continue;
+            };
+            match retry.next_wait(now()) {
+                Some(wait) => sleep(wait).await,
+                None => return Err(error),
+            }
+        }
+        Ok(deliveries)
+    }
+
+    /// One request to each leader. What arrived leaves `waiting`; the last error that can pass
+    /// is returned.
+    async fn send_round(
+        &mut self,
+        waiting: &mut BTreeMap<Place, Batch>,
+        deliveries: &mut Vec<Delivery>,
+    ) -> Result<Option<ClientError>, ClientError> {
+        let mut passing = None;
+        let mut leaders: BTreeMap<i32, Vec<(Place, TopicId)>> = BTreeMap::new();
+        for place in waiting.keys() {
+            match self.cluster.leader(&place.0, place.1).await {
+                Ok((leader, id)) => leaders.entry(leader).or_default().push((place.clone(), id)),
+                Err(error) if error.is_retriable() => passing = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        for (leader, places) in leaders {
+            let results = self.send_to(leader, &places, waiting).await;
+            let results = match results {
+                Ok(results) => results,
+                Err(error) if error.is_retriable() => {
+                    places
+                        .iter()
+                        .for_each(|((topic, _), _)| self.cluster.forget(topic));
+                    passing = Some(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            for (place, result) in results {
+                match result {
+                    Ok(base_offset) => {
+                        let Some(batch) = waiting.remove(&place) else {
+                            continue;
+                        };
+                        let (topic, partition) = place;
+                        let record_count = batch.record_count;
+                        deliveries.push(Delivery {
+                            topic,
+                            partition,
+                            base_offset,
+                            record_count,
+                        });
+                    }
+                    Err(error) if error.is_retriable() => {
+                        self.cluster.forget(&place.0);
+                        passing = Some(error);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(passing)
+    }
+
+    /// The outcome for each place: the offset, or the broker's error.
+    async fn send_to(
+        &mut self,
+        leader: i32,
+        places: &[(Place, TopicId)],
+        waiting: &BTreeMap<Place, Batch>,
+    ) -> Result<Vec<(Place, Result<i64, ClientError>)>, ClientError> {
+        let request = self.request(places, waiting);
+        // Version 13 names topics by id alone.
+        let version_max = if places.iter().any(|(_, id)| id.is_zero()) {
+            12
+        } else {
+            i16::MAX
+        };
+        if self.options.acks == Acks::None {
+            let connection = self.cluster.broker(leader).await?;
+            connection.produce_unanswered(&request, version_max).await?;
+            return Ok(places
+                .iter()
+                .map(|(place, _)| (place.clone(), Ok(-1)))
+                .collect());
+        }
+        let held = Duration::ZERO;
+        let frame = self
+            .cluster
+            .call_broker_below(leader, &request, version_max, held)
+            .await?;
+        let response = frame.read()?;
+        let results = places.iter().map(|(place, id)| {
+            let found = result_of(&response, place, *id);
+            let found = found.ok_or(ClientError::Incomplete(ApiKey::Produce));
+            (
+                place.clone(),
+                found.and_then(|result| outcome(place, result)),
+            )
+        });
+        Ok(results.collect())
+    }
+
+    fn request<'a>(
+        &self,
+        places: &'a [(Place, TopicId)],
+        waiting: &'a BTreeMap<Place, Batch>,
+    ) -> ProduceRequest<'a> {
+        let mut topic_data: Vec<TopicProduceData<'a>> = Vec::new();
+        for ((topic, partition), id) in places {
+            let batch = &waiting[&(topic.clone(), *partition)];
+            let data = PartitionProduceData {
+                index: *partition,
+                records: Some(batch.bytes.as_slice().into()),
+            };
+            // Places are in order of topic.
+            match topic_data
+                .last_mut()
+                .filter(|last| last.name == topic.as_str())
+            {
+                Some(last) => last.partition_data.push(data),
+                None => topic_data.push(TopicProduceData {
+                    name: topic.as_str().into(),
+                    topic_id: *id,
+                    partition_data: vec![data],
+                }),
+            }
+        }
+        let acks = match self.options.acks {
+            Acks::None => 0,
+            Acks::Leader => 1,
+            Acks::All => -1,
+        };
+        let timeout_ms = i32::try_from(REQUEST_TIMEOUT.as_millis()).unwrap_or(i32::MAX);
+        ProduceRequest {
+            transactional_id: None,
+            acks,
+            timeout_ms,
+            topic_data,
+        }
+    }
+
+    async fn partition_of(&mut self, record: &ProducerRecord<'_>) -> Result<i32, ClientError> {
+        let topic = self.cluster.topic(record.topic).await?;
+        let count = topic.partitions.len();
+        let count_i32 = i32::try_from(count).unwrap_or(i32::MAX);
+        if let Some(partition) = record.partition {
+            if (0..count_i32).contains(&partition) {
+                return Ok(partition);
+            }
+            let topic = record.topic.to_owned();
+            return Err(ClientError::NoPartition {
+                topic,
+                partition,
+                count,
+            });
+        }
+        assert!(count > 0, "the broker told a topic without partitions");
+        if let Some(key) = record.key {
+            return Ok(partition_for_key(key, count_i32));
+        }
+        let drawn = || i32::try_from(random_u64() % count as u64).unwrap_or(0);
+        Ok(*self
+            .sticky
+            .entry(record.topic.to_owned())
+            .or_insert_with(drawn))
+    }
+
+    fn batch_options(&self, place: &Place) -> BatchOptions {
+        let options = BatchOptions {
+            compression: self.options.compression,
+            ..BatchOptions::default()
+        };
+        let Some((producer_id, producer_epoch)) = self.identity else {
+            return options;
+        };
+        let base_sequence = self.sequences.get(place).copied().unwrap_or(0);
+        BatchOptions {
+            producer_id,
+            producer_epoch,
+            base_sequence,
+            ..options
+        }
+    }
+
+    async fn init_producer_id(&mut self) -> Result<(i64, i16), ClientError> {
+        let request = InitProducerIdRequest {
+            transactional_id: None,
+            transaction_timeout_ms: i32::MAX,
+            ..Default::default()
+        };
+        let mut retry = Retry::new(now());
+        loop {
+            let frame = self.cluster.call_any(&request).await?;
+            let response = frame.read()?;
+            let code = response.error_code;
+            let checked = ClientError::check(code, || "producer id".to_owned(), None);
+            let Err(error) = checked else {
+                return Ok((response.producer_id, response.producer_epoch));
+            };
+            match retry.next_wait(now()).filter(|_| error.is_retriable()) {
+                Some(wait) => sleep(wait).await,
+                None => return Err(error),
+            }
+        }
+    }
+}
+
+fn header_size(header: &Header<'_>) -> usize {
+    header.key.len() + header.value.map_or(0, <[u8]>::len)
+}
+
+fn result_of<'a>(
+    response: &'a ProduceResponse<'a>,
+    place: &Place,
+    id: TopicId,
+) -> Option<&'a PartitionProduceResponse<'a>> {
+    let (topic, partition) = place;
+    let named = |candidate: &&net_wire::message::produce::TopicProduceResponse<'_>| {
+        candidate.name == topic.as_str() || (!id.is_zero() && candidate.topic_id == id)
+    };
+    let topic = response.responses.iter().find(named)?;
+    topic
+        .partition_responses
+        .iter()
+        .find(|result| result.index == *partition)
+}
+
+fn outcome(place: &Place, result: &PartitionProduceResponse<'_>) -> Result<i64, ClientError> {
+    let of_record = result.record_errors.first();
+    let of_record = of_record.and_then(|record| record.batch_index_error_message.as_deref());
+    let message = result.error_message.as_deref().or(of_record);
+    let subject = || format!("{}-{}", place.0, place.1);
+    // A batch that had arrived before its answer was lost: it is there, once.
+    if result.error_code == net_wire::ErrorCode::DUPLICATE_SEQUENCE_NUMBER {
+        return Ok(result.base_offset);
+    }
+    ClientError::check(result.error_code, subject, message)?;
+    Ok(result.base_offset)
+}

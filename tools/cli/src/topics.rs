@@ -1,0 +1,239 @@
+//! `ottla topics`: create, list, describe, delete. Output as of `kafka-topics`.
+
+use std::fmt::Write as _;
+
+use clap::{Args, Subcommand};
+use net_client::{Admin, NewTopic, Topic};
+use net_wire::ErrorCode;
+
+use crate::bootstrap::Bootstrap;
+use crate::failure::Failure;
+
+/// The commands about topics.
+#[derive(Debug, Subcommand)]
+pub enum TopicsCommand {
+    /// Make a topic
+    #[command(after_long_help = "\
+Examples:
+  ottla topics create events
+  ottla topics create events --partitions 12
+  ottla topics create events --partitions 3 --config retention.ms=3600000
+  ottla topics create logs --config ottla.durability=written")]
+    Create(CreateArgs),
+    /// List the topics
+    #[command(after_long_help = "\
+Examples:
+  ottla topics list
+  ottla topics list --exclude-internal -b broker.example:9092")]
+    List(ListArgs),
+    /// Show partitions, leaders, replicas and configuration
+    #[command(after_long_help = "\
+Examples:
+  ottla topics describe            every topic
+  ottla topics describe events     one topic")]
+    Describe(DescribeArgs),
+    /// Delete a topic and its records
+    #[command(after_long_help = "\
+Examples:
+  ottla topics delete events
+  ottla topics delete events --if-exists")]
+    Delete(DeleteArgs),
+}
+
+/// Of `ottla topics create`.
+#[derive(Debug, Args)]
+pub struct CreateArgs {
+    #[command(flatten)]
+    bootstrap: Bootstrap,
+    /// The topic's name
+    name: String,
+    /// How many partitions; the broker's num.partitions by default
+    #[arg(short, long)]
+    partitions: Option<i32>,
+    /// How many replicas; the broker's default.replication.factor by default
+    #[arg(short, long)]
+    replication_factor: Option<i16>,
+    /// A setting of the topic, such as retention.ms=3600000; may be repeated
+    #[arg(short, long = "config", value_name = "KEY=VALUE")]
+    configs: Vec<String>,
+    /// Do nothing if the topic exists
+    #[arg(long)]
+    if_not_exists: bool,
+}
+
+/// Of `ottla topics list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    bootstrap: Bootstrap,
+    /// Leave out the broker's own topics
+    #[arg(long)]
+    exclude_internal: bool,
+}
+
+/// Of `ottla topics describe`.
+#[derive(Debug, Args)]
+pub struct DescribeArgs {
+    #[command(flatten)]
+    bootstrap: Bootstrap,
+    /// The topic's name; every topic without it
+    name: Option<String>,
+}
+
+/// Of `ottla topics delete`.
+#[derive(Debug, Args)]
+pub struct DeleteArgs {
+    #[command(flatten)]
+    bootstrap: Bootstrap,
+    /// The topic's name
+    name: String,
+    /// Do nothing if there is no such topic
+    #[arg(long)]
+    if_exists: bool,
+}
+
+/// Runs the command.
+pub(crate) async fn run(command: TopicsCommand) -> Result<(), Failure> {
+    match command {
+        TopicsCommand::Create(args) => create(args).await,
+        TopicsCommand::List(args) => list(args).await,
+        TopicsCommand::Describe(args) => describe(args).await,
+        TopicsCommand::Delete(args) => delete(args).await,
+    }
+}
+
+async fn create(args: CreateArgs) -> Result<(), Failure> {
+    let mut configs = Vec::new();
+    for config in &args.configs {
+        let Some((key, value)) = config.split_once('=') else {
+            return Err(Failure::Usage(format!(
+                "--config '{config}' is not key=value; write for example --config retention.ms=3600000"
+            )));
+        };
+        configs.push((key.to_owned(), value.to_owned()));
+    }
+    let topic = NewTopic {
+        name: args.name,
+        partitions: args.partitions,
+        replication_factor: args.replication_factor,
+        configs,
+    };
+    let mut admin = Admin::new(args.bootstrap.connect().await?);
+    match admin.create_topic(&topic).await {
+        Ok(()) => println!("Created topic {}.", topic.name),
+        Err(error)
+            if args.if_not_exists && error.code() == Some(ErrorCode::TOPIC_ALREADY_EXISTS) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+async fn list(args: ListArgs) -> Result<(), Failure> {
+    let mut admin = Admin::new(args.bootstrap.connect().await?);
+    for topic in admin.topics().await? {
+        if !(args.exclude_internal && topic.is_internal) {
+            println!("{}", topic.name);
+        }
+    }
+    Ok(())
+}
+
+async fn describe(args: DescribeArgs) -> Result<(), Failure> {
+    let mut admin = Admin::new(args.bootstrap.connect().await?);
+    let topics = match &args.name {
+        Some(name) => vec![admin.topic(name).await?],
+        None => admin.topics().await?,
+    };
+    for topic in topics {
+        let configs = admin.topic_configs(&topic.name).await?;
+        let own = configs
+            .iter()
+            .filter(|config| config.is_topics_own)
+            .map(|config| {
+                format!(
+                    "{}={}",
+                    config.name,
+                    config.value.as_deref().unwrap_or("[hidden]")
+                )
+            });
+        print!(
+            "{}",
+            description(&topic, &own.collect::<Vec<_>>().join(","))
+        );
+    }
+    Ok(())
+}
+
+async fn delete(args: DeleteArgs) -> Result<(), Failure> {
+    let mut admin = Admin::new(args.bootstrap.connect().await?);
+    match admin.delete_topic(&args.name).await {
+        Ok(()) => println!("Deleted topic {}.", args.name),
+        Err(error)
+            if args.if_exists && error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+/// A topic and its partitions, a line each.
+fn description(topic: &Topic, configs: &str) -> String {
+    let replicas = topic
+        .partitions
+        .first()
+        .map_or(0, |partition| partition.replicas.len());
+    let mut text = format!(
+        "Topic: {}\tTopicId: {}\tPartitionCount: {}\tReplicationFactor: {replicas}\tConfigs: {configs}\n",
+        topic.name,
+        topic.id,
+        topic.partitions.len(),
+    );
+    for partition in &topic.partitions {
+        let leader = match partition.leader_id {
+            id if id >= 0 => id.to_string(),
+            _ => "none".to_owned(),
+        };
+        let line = writeln!(
+            text,
+            "\tTopic: {}\tPartition: {}\tLeader: {leader}\tReplicas: {}\tIsr: {}",
+            topic.name,
+            partition.index,
+            numbers(&partition.replicas),
+            numbers(&partition.isr),
+        );
+        line.expect("writing to a String cannot fail");
+    }
+    text
+}
+
+fn numbers(list: &[i32]) -> String {
+    let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
+    texts.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine_base::Uuid;
+    use net_client::Partition;
+
+    #[test]
+    fn describes_as_kafkas_tool_does() {
+        let topic = Topic {
+            name: "t".to_owned(),
+            id: Uuid::METADATA_TOPIC,
+            is_internal: false,
+            partitions: vec![Partition {
+                index: 0,
+                leader_id: -1,
+                leader_epoch: 0,
+                replicas: vec![1, 2],
+                isr: vec![2],
+            }],
+        };
+        assert_eq!(
+            description(&topic, "a=b"),
+            "Topic: t\tTopicId: AAAAAAAAAAAAAAAAAAAAAQ\tPartitionCount: 1\tReplicationFactor: 2\t\
+             Configs: a=b\n\tTopic: t\tPartition: 0\tLeader: none\tReplicas: 1,2\tIsr: 2\n"
+        );
+    }
+}
