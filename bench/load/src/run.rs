@@ -16,6 +16,9 @@ const WARM_UP: u8 = 0;
 const MEASURE: u8 = 1;
 const STOP: u8 = 2;
 
+/// What takes longer counts as this long.
+const LATENCY_NANOSECONDS_MAX: u64 = 120_000_000_000;
+
 /// Which phase it is, for every thread.
 #[derive(Debug)]
 pub(crate) struct Phase(AtomicU8);
@@ -46,7 +49,8 @@ impl Default for Tally {
         Self {
             requests: 0,
             bytes: 0,
-            latency: Histogram::new(3).expect("three digits are allowed"),
+            latency: Histogram::new_with_bounds(1, LATENCY_NANOSECONDS_MAX, 3)
+                .expect("the bounds are in order and three digits are allowed"),
         }
     }
 }
@@ -65,7 +69,7 @@ impl Tally {
         self.bytes += other.bytes;
         self.latency
             .add(&other.latency)
-            .expect("all histograms grow as they need");
+            .expect("all histograms have the same bounds");
     }
 }
 
@@ -119,4 +123,20 @@ fn conduct(target: &Target, phase: &Phase, failed: &dyn Fn() -> bool) -> Result<
     let cost = meter.stop()?;
     bar.finish_and_clear();
     Ok(cost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tally_keeps_latencies_and_joins_others() {
+        let (mut one, mut two) = (Tally::default(), Tally::default());
+        one.count(Instant::now() - Duration::from_millis(5), 100);
+        two.count(Instant::now() - Duration::from_secs(500), 100);
+        one.add(&two);
+        assert_eq!((one.requests, one.bytes), (2, 200));
+        assert!(one.latency.min() >= 4_900_000);
+        assert!(one.latency.max() >= LATENCY_NANOSECONDS_MAX);
+    }
 }
