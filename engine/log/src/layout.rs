@@ -35,9 +35,17 @@ pub const TXN_INDEX_SUFFIX: &str = ".txnindex";
 /// Suffix of producer snapshots.
 pub const SNAPSHOT_SUFFIX: &str = ".snapshot";
 
+/// Kafka's longest topic name.
+const TOPIC_NAME_SIZE_BYTES_MAX: usize = 249;
+
 /// The folder name of a partition.
+///
+/// # Panics
+/// When the topic's name is not a legal one: it would name another folder.
 #[must_use]
 pub fn partition_folder(topic: &str, partition: i32) -> String {
+    assert!(is_topic_name(topic));
+    assert!(partition >= 0);
     format!("{topic}-{partition}")
 }
 
@@ -48,9 +56,21 @@ pub fn parse_partition_folder(name: &str) -> Option<(&str, i32)> {
         return None;
     }
     let (topic, partition) = name.rsplit_once('-')?;
-    let is_number = !partition.is_empty() && partition.bytes().all(|byte| byte.is_ascii_digit());
-    let partition = is_number.then(|| partition.parse().ok()).flatten()?;
-    (!topic.is_empty()).then_some((topic, partition))
+    // The plain form only: "01" is a number too, and would be a second folder of partition 1.
+    let is_number = partition.bytes().all(|byte| byte.is_ascii_digit());
+    let is_plain = is_number && (partition == "0" || !partition.starts_with('0'));
+    let partition = is_plain.then(|| partition.parse().ok()).flatten()?;
+    is_topic_name(topic).then_some((topic, partition))
+}
+
+/// The rule that makes a topic's name a safe folder name. Requests are judged by it long before;
+/// what a disk says is not believed.
+fn is_topic_name(topic: &str) -> bool {
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=TOPIC_NAME_SIZE_BYTES_MAX).contains(&topic.len())
+        && topic != "."
+        && topic != ".."
+        && topic.bytes().all(is_legal)
 }
 
 /// The name a partition's folder gets when it is deleted. Kafka keeps it within 255 bytes.
@@ -79,12 +99,30 @@ pub fn parse_segment_file(name: &str, suffix: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn names_are_kafkas() {
         assert_eq!(partition_folder("a-b", 3), "a-b-3");
         assert_eq!(parse_partition_folder("a-b-3"), Some(("a-b", 3)));
-        for foreign in ["x", "-3", "a-", "a-x", "a-3.0011-delete", "a--delete"] {
+        let foreigners = [
+            "x",
+            "-3",
+            "a-",
+            "a-x",
+            "a-3.0011-delete",
+            "a--delete",
+            "a-01",
+            "a-+1",
+            "../x-0",
+            "a b-0",
+            "a-2147483648",
+            "..-0",
+            "a-0.0011-future",
+            "a-0.0011-stray",
+            "remote-log-index-cache",
+        ];
+        for foreign in foreigners {
             assert_eq!(parse_partition_folder(foreign), None, "{foreign}");
         }
         let path = segment_file(Path::new("/d"), 42, LOG_SUFFIX);
@@ -100,5 +138,23 @@ mod tests {
         );
         let name = deleted_folder("t", 0, Uuid([255; 16]));
         assert_eq!(name, format!("t-0.{}-delete", "ff".repeat(16)));
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_is_read_back(topic in "[a-zA-Z0-9._-]{1,60}", partition in 0..=i32::MAX) {
+            prop_assume!(topic != "." && topic != "..");
+            let name = partition_folder(&topic, partition);
+            prop_assert_eq!(parse_partition_folder(&name), Some((&topic[..], partition)));
+            let deleted = deleted_folder(&topic, partition, Uuid([7; 16]));
+            prop_assert_eq!(parse_partition_folder(&deleted), None);
+        }
+
+        #[test]
+        fn what_is_read_is_what_would_be_written(name in "[-a-z0-9.+ ]{0,12}") {
+            if let Some((topic, partition)) = parse_partition_folder(&name) {
+                prop_assert_eq!(partition_folder(topic, partition), name);
+            }
+        }
     }
 }

@@ -39,7 +39,7 @@ mod producer_state;
 mod reader;
 mod ready;
 mod recent_batches;
-mod retention;
+pub mod retention;
 mod roll;
 mod scan;
 mod sealed_indexes;
@@ -57,7 +57,10 @@ pub use error::{AppendError, Damage, ReadError, StoreError};
 pub use leader_epochs::{EpochEntry, LeaderEpochs};
 pub use log::{EpochEnd, Log};
 pub use offset_index::OffsetIndex;
-pub use producer_state::{ProducerEntry, ProducerError, ProducerState};
+pub use producer_state::{
+    CompletedTxn, PRODUCERS_PER_LOG_MAX, ProducerEntry, ProducerError, ProducerState,
+    VerificationGuard,
+};
 pub use reader::{ReadData, ReadRequest};
 pub use recent_batches::{BatchMetadata, RecentBatches};
 pub use store::{FoundPartition, LogStore, PartitionDir, Progress, find_partitions};

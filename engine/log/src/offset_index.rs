@@ -136,6 +136,7 @@ impl OffsetIndex {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn finds_the_entry_at_or_below() {
@@ -161,5 +162,45 @@ mod tests {
         bytes.extend_from_slice(&[0; 8]);
         assert_eq!(OffsetIndex::decode(0, &bytes), None);
         assert_eq!(OffsetIndex::decode(0, &bytes[..9]), None);
+    }
+
+    proptest! {
+        /// The model is the list of batches: (first offset, last offset, position).
+        #[test]
+        fn agrees_with_a_list_of_batches(
+            shapes in proptest::collection::vec((1..5i64, 1..500u64, any::<bool>()), 1..40),
+            base_offset in 0..1000i64, cut in any::<prop::sample::Index>(),
+        ) {
+            let mut index = OffsetIndex::new(base_offset);
+            let mut batches = Vec::new();
+            let (mut offset, mut position) = (base_offset, 0);
+            for (count, size, is_indexed) in shapes {
+                let last = offset + count - 1;
+                if is_indexed && position > 0 {
+                    index.push(last, position);
+                }
+                batches.push((offset, last, position));
+                (offset, position) = (offset + count, position + size);
+            }
+            prop_assert_eq!(OffsetIndex::decode(base_offset, &index.encode_from(0)), Some(index.clone()));
+            for &(first, last, position) in &batches {
+                for offset in first..=last {
+                    let found = index.position_for(offset);
+                    prop_assert!(found <= position);
+                    prop_assert!(batches.iter().any(|&(_, _, at)| at == found));
+                }
+            }
+            let cut = batches[cut.index(batches.len())].2;
+            index.truncate_at(cut);
+            prop_assert!(index.last_position().is_none_or(|last| last < cut));
+            prop_assert_eq!(OffsetIndex::decode(base_offset, &index.encode_from(0)), Some(index));
+        }
+
+        #[test]
+        fn any_bytes_are_an_index_or_refused(bytes in proptest::collection::vec(0..3u8, 0..40)) {
+            if let Some(index) = OffsetIndex::decode(7, &bytes) {
+                prop_assert_eq!(index.encode_from(0), bytes);
+            }
+        }
     }
 }

@@ -119,6 +119,7 @@ impl TimeIndex {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn finds_where_to_begin() {
@@ -136,5 +137,34 @@ mod tests {
         index.truncate_at(110);
         assert_eq!(index.last(), Some((1000, 105)));
         assert_eq!(TimeIndex::decode(100, &bytes[..13]), None);
+    }
+
+    proptest! {
+        /// The model is the list of records' timestamps; entries are offered as a segment does:
+        /// the largest so far and where it stands.
+        #[test]
+        fn never_points_behind_the_first_record_that_is_late_enough(
+            records in proptest::collection::vec((-1..60i64, any::<bool>()), 1..60),
+            asked in 0..70i64, cut in 0..70i64,
+        ) {
+            let mut index = TimeIndex::new(1000);
+            let mut newest = (-1, 1000);
+            for (offset, &(timestamp, is_indexed)) in (1000..).zip(&records) {
+                if timestamp > newest.0 {
+                    newest = (timestamp, offset);
+                }
+                if is_indexed {
+                    index.maybe_push(newest.0, newest.1);
+                }
+            }
+            prop_assert_eq!(TimeIndex::decode(1000, &index.encode_from(0)), Some(index.clone()));
+            let first = (1000..).zip(&records).find(|(_, (timestamp, _))| *timestamp >= asked);
+            if let Some((offset, _)) = first {
+                prop_assert!(index.offset_for(asked) <= offset);
+            }
+            index.truncate_at(1000 + cut);
+            prop_assert!(index.last().is_none_or(|(_, offset)| offset < 1000 + cut));
+            prop_assert_eq!(TimeIndex::decode(1000, &index.encode_from(0)), Some(index));
+        }
     }
 }
