@@ -223,6 +223,23 @@ impl<'a> BrokerConfigs<'a> {
             .collect()
     }
 
+    /// What was set for all brokers, and nothing else: the description of the broker resource
+    /// without a name.
+    #[must_use]
+    pub fn describe_cluster(&self) -> Vec<ConfigDescription> {
+        let of_all = |synonym: &Synonym| synonym.source == ConfigSource::Cluster;
+        self.cluster
+            .iter()
+            .map(|(name, value)| {
+                let mut described = self.describe_key(name);
+                described.value = (!described.sensitive).then(|| value.clone());
+                described.source = ConfigSource::Cluster;
+                described.synonyms.retain(of_all);
+                described
+            })
+            .collect()
+    }
+
     fn describe_key(&self, name: &str) -> ConfigDescription {
         let key = broker_key(name);
         let sensitive = is_sensitive(name);
@@ -272,7 +289,7 @@ fn base_name(name: &str) -> &str {
 ///
 /// # Errors
 /// The refusal, in the order in which Kafka looks.
-pub fn validate_broker(values: &ConfigMap, per_broker: bool) -> Result<(), ApiError> {
+pub(crate) fn validate_broker(values: &ConfigMap, per_broker: bool) -> Result<(), ApiError> {
     let refuse = |text: &str, names: Vec<&str>| {
         let message = format!("{text}: [{}]", names.join(", "));
         Err(ApiError::new(ErrorKind::InvalidRequest, message))

@@ -94,7 +94,12 @@ pub enum Value {
 ///
 /// # Errors
 /// The sentence that says why it is none.
-pub fn parse(name: &str, kind: ConfigType, bounds: Bounds, text: &str) -> Result<Value, String> {
+pub(crate) fn parse(
+    name: &str,
+    kind: ConfigType,
+    bounds: Bounds,
+    text: &str,
+) -> Result<Value, String> {
     let value = read(kind, text).map_err(|reason| invalid(name, text, &reason))?;
     check(name, bounds, &value)?;
     Ok(value)
@@ -102,7 +107,7 @@ pub fn parse(name: &str, kind: ConfigType, bounds: Bounds, text: &str) -> Result
 
 /// The elements of a list; blanks around them are dropped.
 #[must_use]
-pub fn split_list(text: &str) -> Vec<String> {
+pub(crate) fn split_list(text: &str) -> Vec<String> {
     let text = text.trim();
     if text.is_empty() {
         return Vec::new();

@@ -7,18 +7,18 @@
 //! dropped and made anew from the committed image.
 //!
 //! It reads no clock, sends nothing and writes no file; ids and draws come with the commands.
-//! `broker_config` and `topic_config` are also the words and bounds of configuration for everyone
-//! who describes it.
+//! [`BrokerConfigs`] and [`TopicConfigs`] are
+//! also the words and bounds of configuration for everyone who describes it.
 
 #![forbid(unsafe_code)]
 
 mod activation;
 mod answer;
-pub mod broker_config;
+mod broker_config;
 mod broker_keys;
 mod brokers;
 pub mod command;
-pub mod config_key;
+mod config_key;
 mod configs;
 mod elections;
 mod error;
@@ -26,7 +26,7 @@ pub mod limits;
 pub mod names;
 mod partitions;
 mod placement;
-pub mod topic_config;
+mod topic_config;
 mod topic_keys;
 mod topics;
 
@@ -36,12 +36,16 @@ use replication_metadata::image::Provenance;
 use replication_metadata::{MetadataDelta, MetadataImage, MetadataVersion, Record};
 
 pub use answer::{Answer, CreatedConfig, CreatedTopic, DeletedTopic, Outcome, PartitionResult};
+pub use broker_config::{
+    BrokerConfigs, ConfigDescription, ConfigSource, Synonym, check_fixed, is_sensitive,
+};
 pub use broker_keys::{BROKER_KEYS, BrokerKey, Update, broker_key};
 pub use command::Command;
+pub use config_key::{Bounds, ConfigType, Value};
 pub use error::{ApiError, ErrorKind};
+pub use topic_config::{Durability, LogConfig, TopicCompression, TopicConfigs};
 pub use topic_keys::{TOPIC_KEYS, TopicKey, topic_key};
 
-use crate::broker_config::BrokerConfigs;
 use crate::limits::{PRODUCER_IDS_PER_BLOCK, RECORDS_PER_REQUEST_MAX};
 use crate::names::Collisions;
 

@@ -17,7 +17,10 @@ const FLUSH_MESSAGES: &str = "flush.messages";
 /// # Errors
 /// The first thing wrong with them: an unknown key, a value out of bounds, two values that
 /// contradict each other.
-pub fn validate_topic(values: &ConfigMap, brokers: &BrokerConfigs<'_>) -> Result<(), ApiError> {
+pub(crate) fn validate_topic(
+    values: &ConfigMap,
+    brokers: &BrokerConfigs<'_>,
+) -> Result<(), ApiError> {
     let invalid = |message: String| ApiError::new(ErrorKind::InvalidConfig, message);
     if let Some(name) = values.keys().find(|name| topic_key(name).is_none()) {
         return Err(invalid(format!("Unknown topic config name: {name}")));
