@@ -9,7 +9,7 @@
 //! written by the log.
 
 /// Bytes of one entry.
-pub const OFFSET_INDEX_ENTRY_SIZE_BYTES: usize = 8;
+pub(crate) const OFFSET_INDEX_ENTRY_SIZE_BYTES: usize = 8;
 
 /// Entries of one segment, in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

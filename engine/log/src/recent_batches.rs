@@ -5,7 +5,7 @@ use engine_record::header::decrement_sequence;
 
 /// Batches remembered for each producer: the most that a client keeps in flight
 /// (`max.in.flight.requests.per.connection` with idempotence).
-pub const PRODUCER_BATCHES_MAX: usize = 5;
+pub(crate) const PRODUCER_BATCHES_MAX: usize = 5;
 
 /// A batch that was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

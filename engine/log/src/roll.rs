@@ -57,6 +57,7 @@ pub(crate) fn should_roll(input: &RollInput, config: &LogConfig, now_ms: Timesta
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn input() -> RollInput {
         RollInput {
@@ -97,5 +98,46 @@ mod tests {
         assert!(roll(
             |input| (input.first_timestamp, input.created_ms) = (None, -1)
         ));
+    }
+
+    proptest! {
+        /// Kafka's expression, written down in one piece.
+        #[test]
+        fn agrees_with_kafkas_expression(
+            size_bytes in 0..3000u64, append_size_bytes in 1..1000u64, entries in 0..20usize,
+            first in proptest::option::of(-1..5000i64), created_ms in 0..5000i64,
+            append_timestamp in -1..5000i64, now_ms in 0..5000i64, jitter_ms in 0..500i64,
+            last in prop::sample::select(vec![0, 1, i64::from(i32::MAX), i64::from(i32::MAX) + 1]),
+        ) {
+            let entries = if size_bytes == 0 { 0 } else { entries };
+            let config = LogConfig {
+                segment_size_bytes: 2000,
+                segment_ms: 1000,
+                index_size_bytes_max: 128,
+                ..LogConfig::default()
+            };
+            let input = RollInput {
+                size_bytes,
+                base_offset: 0,
+                created_ms,
+                first_timestamp: first,
+                jitter_ms,
+                offset_entries: entries,
+                time_entries: entries / 2,
+                append_size_bytes,
+                append_timestamp,
+                append_last_offset: last,
+            };
+            let waited = match first {
+                Some(first) if first >= 0 => append_timestamp - first,
+                _ => now_ms - created_ms,
+            };
+            let expected = size_bytes + append_size_bytes > 2000
+                || size_bytes > 0 && waited > 1000 - jitter_ms
+                || entries >= 128 / 8
+                || entries / 2 >= 128 / 12 - 1
+                || last > i64::from(i32::MAX);
+            prop_assert_eq!(should_roll(&input, &config, now_ms), expected);
+        }
     }
 }

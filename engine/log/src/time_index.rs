@@ -10,7 +10,7 @@
 use engine_base::Timestamp;
 
 /// Bytes of one entry.
-pub const TIME_INDEX_ENTRY_SIZE_BYTES: usize = 12;
+pub(crate) const TIME_INDEX_ENTRY_SIZE_BYTES: usize = 12;
 
 /// Entries of one segment, in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
