@@ -28,13 +28,6 @@ pub(crate) fn maybe_current() -> Option<Rc<Core>> {
         .flatten()
 }
 
-/// Whether this code runs on the core with this identity.
-pub(crate) fn is_current(core_id: u64) -> bool {
-    CURRENT
-        .try_with(|current| current.borrow().as_ref().is_some_and(|c| c.id() == core_id))
-        .unwrap_or(false)
-}
-
 /// Makes `core` the current one until the guard is dropped.
 pub(crate) fn enter(core: &Rc<Core>) -> EnterGuard {
     let core = Rc::clone(core);

@@ -182,11 +182,6 @@ impl Core {
         self.mailboxes.borrow_mut().push(mailbox);
     }
 
-    pub(crate) fn remove_mailbox(&self, mailbox: &Rc<dyn Mailbox>) {
-        let mut mailboxes = self.mailboxes.borrow_mut();
-        mailboxes.retain(|known| !Rc::ptr_eq(known, mailbox));
-    }
-
     /// Wakes the readers of mailboxes with messages; whether there were any.
     pub(crate) fn look_into_mailboxes(&self) -> bool {
         let mut found = false;

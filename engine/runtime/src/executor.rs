@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Waker};
 
+use crate::context;
+use crate::driver::Driver;
 use crate::remote::Remote;
 use crate::task::{
     JoinCell, JoinError, JoinHandle, JoinSink, TaskId, TaskKind, TaskName, TaskWaker, panic_message,
@@ -174,6 +176,11 @@ impl Executor {
             }
             Err(payload) => {
                 let message = panic_message(&*payload);
+                if kind == TaskKind::Critical && is_simulated() {
+                    // The world stops the simulated process, or the test.
+                    self.put_back(id, future, true);
+                    resume_unwind(Box::new(CriticalPanic(message)));
+                }
                 if kind == TaskKind::Critical {
                     tracing::error!(task = %name, %message, "a task that guards state panicked; stopping the process");
                     std::process::abort();
@@ -245,6 +252,13 @@ impl Executor {
             }
         }
     }
+}
+
+/// How a simulated world learns that a critical task panicked.
+pub(crate) struct CriticalPanic(pub(crate) String);
+
+fn is_simulated() -> bool {
+    context::maybe_current().is_some_and(|core| matches!(core.driver(), Driver::Sim(_)))
 }
 
 /// A panic in a destructor ends with the task it belongs to.

@@ -101,6 +101,10 @@ impl ReadBuffer for Vec<u8> {}
 mod sealed {
     use super::{BlockBuf, Buffer};
 
+    #[allow(
+        unnameable_types,
+        reason = "it seals `ReadBuffer`: nobody else is to name it"
+    )]
     pub trait Sealed {
         #[allow(private_interfaces)]
         fn into_buffer(self, size_bytes: usize) -> (Buffer, usize);

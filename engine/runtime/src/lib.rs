@@ -22,6 +22,7 @@ mod clock;
 mod context;
 mod core;
 mod cpu;
+mod critical;
 mod driver;
 mod executor;
 mod file;
@@ -54,6 +55,8 @@ mod timer;
 
 pub use buffer::{AppendBuf, BlockBuf, Slice, buffer_bytes_total};
 pub use cpu::usable_cores;
+pub use critical::critical;
+pub use driver::sim::{ProcessId, SimOptions, SimShard, SimWorld, disk, image};
 pub use driver::uring::StartError;
 pub use file::{File, OpenOptions, ReadBuffer, WriteMode, staging_buf};
 pub use mesh::{Full, Mesh};

@@ -94,7 +94,6 @@ impl<T> ShardHandle<T> {
     ///
     /// # Panics
     /// When the shard's thread panicked while it ended (its tasks' panics never come here).
-    #[must_use]
     pub fn join(self) -> T {
         self.thread
             .join()

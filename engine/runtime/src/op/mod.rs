@@ -163,8 +163,10 @@ pub(crate) struct Vectors {
     /// Adjacent slices merged; addresses inside `slices`.
     pub(crate) vectors: Vec<libc::iovec>,
     pub(crate) size_bytes: usize,
-    /// Whether `vectors[0]` is exactly a range of the first slice left, and the only vector.
+    /// The slice that `vectors[0]` begins in.
     first: usize,
+    /// Bytes of `slices` before `vectors[0]`.
+    skip: usize,
 }
 
 impl Vectors {
@@ -182,6 +184,7 @@ impl Vectors {
     pub(crate) fn rebuild(&mut self, mut skip: usize) {
         self.vectors.clear();
         self.size_bytes = 0;
+        self.skip = skip;
         let mut previous: Option<&Slice> = None;
         for (index, slice) in self.slices.iter().enumerate() {
             if skip >= slice.len() {
@@ -223,9 +226,10 @@ impl Vectors {
         self.slices.iter().map(|slice| slice.len()).sum()
     }
 
-    /// The bytes from `skip` on that one operation takes, copied: for the simulated world.
-    pub(crate) fn copy_from(&self, mut skip: usize) -> Vec<u8> {
+    /// The bytes one operation takes, copied: for the simulated world.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.size_bytes);
+        let mut skip = self.skip;
         for slice in &self.slices {
             let part = &slice[skip.min(slice.len())..];
             skip = skip.saturating_sub(slice.len());
@@ -264,7 +268,7 @@ mod tests {
         assert_eq!((vectors.size_bytes, vectors.vectors.len()), (30, 2));
         vectors.rebuild(12);
         assert_eq!((vectors.size_bytes, vectors.vectors.len()), (18, 1));
-        assert_eq!(vectors.copy_from(12)[0], 2);
+        assert_eq!((vectors.bytes()[0], vectors.bytes().len()), (2, 18));
         vectors.rebuild(30);
         assert_eq!(vectors.size_bytes, 0);
     }

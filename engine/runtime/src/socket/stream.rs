@@ -78,7 +78,10 @@ impl Stream {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match self.handle.raw() {
             RawHandle::Fd(fd) => options::address(fd.as_raw_fd(), libc::getsockname),
-            RawHandle::Sim(socket) => Ok(socket.local_addr()),
+            RawHandle::Sim(socket) => match context::current().driver() {
+                Driver::Sim(sim) => sim.local_addr(socket),
+                Driver::Uring(_) => unreachable!("a simulated socket never leaves its world"),
+            },
         }
     }
 

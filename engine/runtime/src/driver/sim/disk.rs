@@ -345,6 +345,39 @@ impl Disk {
         Ok(())
     }
 
+    /// The completed writes that no flush has covered: what one that begins now covers.
+    #[must_use]
+    pub fn completed_writes(&self) -> Vec<OpId> {
+        let indexes = self.completed_before(self.ops.len()).into_iter();
+        indexes
+            .filter(|&index| !self.durable[index])
+            .map(OpId)
+            .collect()
+    }
+
+    /// Ends a flush that began when `completed` were the [`Disk::completed_writes`].
+    ///
+    /// # Errors
+    /// An injected fault: nothing became durable.
+    pub fn sync_completed(&mut self, inode: Inode, completed: &[OpId]) -> io::Result<()> {
+        self.check_faults(inode, FaultOn::Sync)?;
+        let mut covered: Vec<_> = completed.iter().map(|id| id.0).collect();
+        if self.flush_scope == FlushScope::File {
+            covered.retain(
+                |&index| matches!(self.ops[index], Op::Write { inode: i, .. } if i == inode),
+            );
+        }
+        covered.extend(self.sizes_of(inode));
+        self.make_durable(covered);
+        Ok(())
+    }
+
+    /// What [`Disk::set_capacity`] set.
+    #[must_use]
+    pub fn capacity(&self) -> u64 {
+        self.capacity_bytes
+    }
+
     /// Syncs the names inside a directory.
     pub fn sync_dir(&mut self, directory: &Path) {
         let touched = |&index: &usize| self.ops[index].touches_directory(directory);

@@ -1,0 +1,48 @@
+//! A value of this core that other threads may ask for work.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::rc::Rc;
+
+use crate::context;
+use crate::remote::RemoteHandle;
+use crate::spawn::remote;
+
+/// Runs closures on a value where it lives. Clones may go to any thread; the value never leaves
+/// its core, and lives as long as the core does.
+pub struct Door<T> {
+    remote: RemoteHandle,
+    ticket: u64,
+    value: PhantomData<fn(&T)>,
+}
+
+impl<T: 'static> Door<T> {
+    /// A door to `value`, which lives on the calling core.
+    #[must_use]
+    pub fn new(value: Rc<T>) -> Self {
+        let ticket = context::current().keep(Box::new(value));
+        Self { remote: remote(), ticket, value: PhantomData }
+    }
+
+    /// Runs `work` on the value, soon; not at all when its core has ended.
+    pub fn post(&self, work: impl FnOnce(&Rc<T>) + Send + 'static) {
+        let ticket = self.ticket;
+        self.remote.post(Box::new(move || {
+            if let Some(value) = context::current().kept::<Rc<T>>(ticket) {
+                work(&value);
+            }
+        }));
+    }
+}
+
+impl<T> Clone for Door<T> {
+    fn clone(&self) -> Self {
+        Self { remote: self.remote.clone(), ticket: self.ticket, value: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for Door<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Door({})", self.ticket)
+    }
+}
