@@ -96,21 +96,28 @@ pub(crate) async fn run(args: ConsumeArgs) -> Result<(), Failure> {
     ended
 }
 
-/// Becomes true at the first SIGINT or SIGTERM: a member then commits and leaves. The second one
-/// ends the process, for the broker may be gone and the operator does not want to wait.
+/// Becomes true at the first SIGINT or SIGTERM: a member then commits and leaves. A later one ends
+/// the process, for the broker may be gone and the operator does not want to wait; one right
+/// behind the first is the same one, told to the process and to its group.
 fn until_interrupted() -> Rc<Cell<bool>> {
     let interrupted = Rc::new(Cell::new(false));
     let flag = Rc::clone(&interrupted);
     spawn(async move {
+        let mut first = None;
         // Without signals the system's way to end a process is left.
         while shutdown_signal().await.is_ok() {
-            if flag.replace(true) {
+            flag.set(true);
+            if now().since(*first.get_or_insert_with(now)) > SAME_INTERRUPT {
                 std::process::exit(INTERRUPTED);
             }
         }
-    });
+    })
+    .detach();
     interrupted
 }
+
+/// How close two signals are one.
+const SAME_INTERRUPT: Duration = Duration::from_millis(500);
 
 /// The exit code of an interrupted process, as shells count it.
 const INTERRUPTED: i32 = 130;
