@@ -130,7 +130,7 @@ where
     Fut: Future<Output = T> + 'static,
 {
     let cores = usable_cores();
-    let count = options.count.unwrap_or(cores.len().min(SHARDS_MAX));
+    let count = options.count.unwrap_or_else(|| cores.len().min(SHARDS_MAX));
     assert!(count > 0);
     assert!(count <= SHARDS_MAX);
     block_shutdown_signals()?;

@@ -93,3 +93,24 @@ pub async fn shutdown_signal() -> io::Result<ShutdownSignal> {
         ShutdownSignal::Terminate
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Runtime, RuntimeOptions, spawn, yield_now};
+
+    #[test]
+    fn a_signal_ends_the_wait_and_not_the_process() {
+        let runtime = Runtime::uring(&RuntimeOptions::default()).unwrap();
+        let signal = runtime.block_on(async {
+            let waiting = spawn(shutdown_signal());
+            yield_now().await;
+            // To this thread only: other tests run in others.
+            // SAFETY: no memory is passed; the signal is blocked in this thread.
+            let result = unsafe { libc::pthread_kill(libc::pthread_self(), libc::SIGTERM) };
+            assert_eq!(result, 0);
+            waiting.await.unwrap().unwrap()
+        });
+        assert_eq!(signal, ShutdownSignal::Terminate);
+    }
+}

@@ -11,6 +11,7 @@
 //! - **Names** become durable by syncing the directory; a prefix of the others may survive, in
 //!   order, as a journalling file system does it. **Sizes** become durable by syncing the file.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -151,6 +152,8 @@ pub struct Disk {
     ops: Vec<Op>,
     completed: Vec<bool>,
     durable: Vec<bool>,
+    /// The ops that are not durable: all that a flush has to look at.
+    undurable: BTreeSet<usize>,
     events: Vec<Event>,
     flush_scope: FlushScope,
     inode_next: Inode,
@@ -169,6 +172,7 @@ impl Disk {
             ops: Vec::new(),
             completed: Vec::new(),
             durable: Vec::new(),
+            undurable: BTreeSet::new(),
             events: Vec::new(),
             flush_scope,
             inode_next,
@@ -237,7 +241,7 @@ impl Disk {
             Some(Entry::File(inode)) => Ok(inode),
             Some(Entry::Directory) => Err(io::ErrorKind::IsADirectory.into()),
             None => {
-                let parent = path.parent().unwrap_or(Path::new(""));
+                let parent = path.parent().unwrap_or_else(|| Path::new(""));
                 let is_root = parent.as_os_str().is_empty() || parent == Path::new("/");
                 if !is_root && self.now.entry(parent).is_none() {
                     return Err(io::ErrorKind::NotFound.into());
@@ -349,10 +353,7 @@ impl Disk {
     #[must_use]
     pub fn completed_writes(&self) -> Vec<OpId> {
         let indexes = self.completed_before(self.ops.len()).into_iter();
-        indexes
-            .filter(|&index| !self.durable[index])
-            .map(OpId)
-            .collect()
+        indexes.map(OpId).collect()
     }
 
     /// Ends a flush that began when `completed` were the [`Disk::completed_writes`].
@@ -381,15 +382,15 @@ impl Disk {
     /// Syncs the names inside a directory.
     pub fn sync_dir(&mut self, directory: &Path) {
         let touched = |&index: &usize| self.ops[index].touches_directory(directory);
-        let covered = (0..self.ops.len()).filter(touched).collect();
+        let covered = self.undurable.iter().copied().filter(touched).collect();
         self.make_durable(covered);
     }
 
     /// Syncs everything (`syncfs`).
     pub fn sync_all(&mut self) {
-        let covered = (0..self.ops.len())
-            .filter(|&index| self.completed[index] || !matches!(self.ops[index], Op::Write { .. }))
-            .collect();
+        let is_settled =
+            |&index: &usize| self.completed[index] || !matches!(self.ops[index], Op::Write { .. });
+        let covered = self.undurable.iter().copied().filter(is_settled).collect();
         self.make_durable(covered);
     }
 
@@ -443,6 +444,7 @@ impl Disk {
         let index = self.ops.len();
         self.completed.push(!matches!(op, Op::Write { .. }));
         self.durable.push(false);
+        self.undurable.insert(index);
         self.ops.push(op);
         self.events.push(Event::Began(index));
         OpId(index)
@@ -451,19 +453,21 @@ impl Disk {
     fn completed_before(&self, end: usize) -> Vec<usize> {
         let is_completed_write =
             |&index: &usize| self.completed[index] && matches!(self.ops[index], Op::Write { .. });
-        (0..end).filter(is_completed_write).collect()
+        let earlier = self.undurable.range(..end).copied();
+        earlier.filter(is_completed_write).collect()
     }
 
     fn sizes_of(&self, inode: Inode) -> Vec<usize> {
         let is_size =
             |&index: &usize| matches!(self.ops[index], Op::SetLen { inode: i, .. } if i == inode);
-        (0..self.ops.len()).filter(is_size).collect()
+        self.undurable.iter().copied().filter(is_size).collect()
     }
 
     fn make_durable(&mut self, mut covered: Vec<usize>) {
         covered.retain(|&index| !self.durable[index]);
         for &index in &covered {
             self.durable[index] = true;
+            self.undurable.remove(&index);
         }
         self.events.push(Event::Durable(covered));
     }

@@ -274,13 +274,14 @@ impl World {
 /// The result of an operation that failed.
 pub(super) fn failure(error: &std::io::Error) -> i64 {
     use std::io::ErrorKind;
-    let errno = error.raw_os_error().unwrap_or(match error.kind() {
-        ErrorKind::NotFound => libc::ENOENT,
-        ErrorKind::AlreadyExists => libc::EEXIST,
-        ErrorKind::IsADirectory => libc::EISDIR,
-        ErrorKind::NotADirectory => libc::ENOTDIR,
-        ErrorKind::DirectoryNotEmpty => libc::ENOTEMPTY,
-        _ => libc::EIO,
-    });
+    let errno = match (error.raw_os_error(), error.kind()) {
+        (Some(errno), _) => errno,
+        (None, ErrorKind::NotFound) => libc::ENOENT,
+        (None, ErrorKind::AlreadyExists) => libc::EEXIST,
+        (None, ErrorKind::IsADirectory) => libc::EISDIR,
+        (None, ErrorKind::NotADirectory) => libc::ENOTDIR,
+        (None, ErrorKind::DirectoryNotEmpty) => libc::ENOTEMPTY,
+        (None, _) => libc::EIO,
+    };
     -i64::from(errno)
 }

@@ -272,10 +272,11 @@ impl UringDriver {
         let executor = core.executor();
         let has_background = executor.ready_background_count() > 0;
         let is_background_due = metrics.turns.value().is_multiple_of(BACKGROUND_TURNS);
-        if has_background && (is_background_due || executor.ready_count() == 0) {
-            if let Some(id) = executor.next_background() {
-                now = core.poll_task(id, now);
-            }
+        if has_background
+            && (is_background_due || executor.ready_count() == 0)
+            && let Some(id) = executor.next_background()
+        {
+            now = core.poll_task(id, now);
         }
         let has_work = is_over()
             || executor.ready_count() > 0
