@@ -34,7 +34,10 @@ pub const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("engine-shard", &["engine-base", "engine-runtime"]),
-    ("replication-metadata", &["engine-base", "engine-codec"]),
+    (
+        "replication-metadata",
+        &["engine-base", "engine-codec", "engine-record"],
+    ),
     (
         "replication-controller",
         &["engine-base", "replication-metadata"],
