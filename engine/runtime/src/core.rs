@@ -232,6 +232,21 @@ impl Core {
         ticket
     }
 
+    /// A copy (of a count, say) of what is kept for a ticket.
+    pub(crate) fn kept<T: Clone + 'static>(&self, ticket: u64) -> Option<T> {
+        self.kept
+            .borrow()
+            .get(&ticket)?
+            .downcast_ref::<T>()
+            .cloned()
+    }
+
+    /// Lets go of everything kept: the core ends.
+    pub(crate) fn forget_kept(&self) {
+        let kept = std::mem::take(&mut *self.kept.borrow_mut());
+        drop(kept);
+    }
+
     pub(crate) fn take_kept(&self, ticket: u64) -> Option<Box<dyn Any>> {
         self.kept.borrow_mut().remove(&ticket)
     }

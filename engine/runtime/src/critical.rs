@@ -1,24 +1,24 @@
 //! Code that owns data and runs inside somebody else's task.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use crate::executor::{CriticalPanic, is_simulated};
+use crate::task::panic_message;
+
 /// Runs `work`; a panic in it stops the process, as in a task of [`crate::spawn_critical`].
 ///
 /// For the steps of a request that change what was acknowledged or will be: its task may unwind
 /// and close a connection, they may not leave their state half changed.
 pub fn critical<T>(name: &'static str, work: impl FnOnce() -> T) -> T {
-    let guard = StopOnUnwind(name);
-    let result = work();
-    std::mem::forget(guard);
-    result
-}
-
-struct StopOnUnwind(&'static str);
-
-impl Drop for StopOnUnwind {
-    fn drop(&mut self) {
-        tracing::error!(
-            "'{}' panicked: the process stops rather than go on wrong",
-            self.0
-        );
-        std::process::abort();
+    let payload = match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => return result,
+        Err(payload) => payload,
+    };
+    let message = panic_message(&*payload);
+    if is_simulated() {
+        // The world stops the simulated process, or the test.
+        resume_unwind(Box::new(CriticalPanic(message)));
     }
+    tracing::error!("'{name}' panicked: {message}; the process stops rather than go on wrong");
+    std::process::abort();
 }

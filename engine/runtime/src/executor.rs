@@ -174,6 +174,11 @@ impl Executor {
                 self.put_back(id, future, true);
                 resume_unwind(payload);
             }
+            Err(payload) if payload.is::<CriticalPanic>() => {
+                // From `critical` in whatever task, in a simulated world.
+                self.put_back(id, future, true);
+                resume_unwind(payload);
+            }
             Err(payload) => {
                 let message = panic_message(&*payload);
                 if kind == TaskKind::Critical && is_simulated() {
@@ -257,7 +262,7 @@ impl Executor {
 /// How a simulated world learns that a critical task panicked.
 pub(crate) struct CriticalPanic(pub(crate) String);
 
-fn is_simulated() -> bool {
+pub(crate) fn is_simulated() -> bool {
     context::maybe_current().is_some_and(|core| matches!(core.driver(), Driver::Sim(_)))
 }
 

@@ -29,6 +29,7 @@ mod context;
 mod core;
 mod cpu;
 mod critical;
+mod door;
 #[allow(unsafe_code)]
 mod driver;
 mod executor;
@@ -71,6 +72,7 @@ mod timer;
 pub use buffer::{AppendBuf, BlockBuf, Slice, buffer_bytes_total};
 pub use cpu::usable_cores;
 pub use critical::critical;
+pub use door::Door;
 pub use driver::sim::{ProcessId, SimOptions, SimShard, SimWorld, disk, image};
 pub use driver::uring::StartError;
 pub use file::{File, OpenOptions, ReadBuffer, WriteMode, staging_buf};

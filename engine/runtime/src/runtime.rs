@@ -123,6 +123,7 @@ impl Drop for Runtime {
         let _entered = context::enter(&self.core);
         self.core.executor().cancel_all();
         drop(self.core.remote().take_posts());
+        self.core.forget_kept();
         if let Driver::Uring(ring) = self.core.driver() {
             ring.drain(&self.core);
         }

@@ -351,6 +351,7 @@ fn drop_cores(cores: Vec<(Owner, Rc<Core>)>) {
         let _entered = context::enter(&core);
         core.executor().cancel_all();
         drop(core.remote().take_posts());
+        core.forget_kept();
     }
 }
 

@@ -367,6 +367,11 @@ fn a_critical_panic_stops_its_process_only() {
         assert!(context.id().0 != 1, "the journal is damaged");
         std::future::pending::<()>().await;
     });
+    let c = world.add_process("c");
+    let _inside = world.launch(c, 1, 1, |_: ShardContext<()>| async {
+        let request = spawn(async { crate::critical("append", || panic!("offsets went back")) });
+        let _: Result<(), _> = request.await;
+    });
     let healthy = world.launch(b, 1, 1, |_: ShardContext<()>| sleep(Duration::from_secs(1)));
     world.run_for(Duration::from_secs(2));
     assert_eq!(world.exits(a), ["the journal is damaged"]);
@@ -376,5 +381,6 @@ fn a_critical_panic_stops_its_process_only() {
             .all(|shard| shard.is_finished() && shard.result().is_none())
     );
     assert_eq!(healthy[0].result(), Some(()));
+    assert_eq!(world.exits(c), ["offsets went back"]);
     assert!(world.exits(b).is_empty());
 }
