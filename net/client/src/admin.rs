@@ -20,7 +20,7 @@ use net_wire::message::{
 use crate::cluster::{Cluster, Topic};
 use crate::consumer::{EARLIEST, LATEST, offset_at};
 use crate::error::ClientError;
-use crate::group::fetch_committed;
+use crate::offsets::fetch_committed;
 use crate::retry::Retry;
 
 /// A topic to make.

@@ -14,19 +14,17 @@ use net_wire::message::consumer_protocol::{
 };
 use net_wire::message::join_group::{JoinGroupRequestProtocol, JoinGroupResponseMember};
 use net_wire::message::leave_group::MemberIdentity;
-use net_wire::message::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
-use net_wire::message::offset_fetch::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use net_wire::message::sync_group::SyncGroupRequestAssignment;
 use net_wire::message::{
-    HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest, OffsetFetchRequest,
-    SyncGroupRequest,
+    HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest, SyncGroupRequest,
 };
-use net_wire::{ApiKey, ErrorCode, Request};
+use net_wire::{ErrorCode, Request};
 
 use crate::assignor::{Assignment, assign_range};
 use crate::cluster::Cluster;
 use crate::connection::Frame;
 use crate::error::ClientError;
+use crate::offsets::{BY_NAME_VERSION_MAX, Offsets, fetch_committed, offsets_by_topic};
 use crate::retry::Retry;
 
 /// How a member behaves.
@@ -71,9 +69,6 @@ pub enum GroupEvent {
     /// The group went on without this member: join again, nothing can be committed.
     Lost,
 }
-
-/// Offsets by topic and partition.
-type Offsets = BTreeMap<(String, i32), i64>;
 
 /// A member of a group.
 pub struct GroupMembership {
@@ -345,29 +340,12 @@ impl GroupMembership {
         cluster: &mut Cluster,
         offsets: &Offsets,
     ) -> Result<(), ClientError> {
-        let mut topics: Vec<OffsetCommitRequestTopic<'_>> = Vec::new();
-        for ((topic, partition), &committed_offset) in offsets {
-            let entry = OffsetCommitRequestPartition {
-                partition_index: *partition,
-                committed_offset,
-                committed_leader_epoch: -1,
-                committed_metadata: Some("".into()),
-            };
-            match topics.last_mut().filter(|last| last.name == topic.as_str()) {
-                Some(last) => last.partitions.push(entry),
-                None => topics.push(OffsetCommitRequestTopic {
-                    name: topic.as_str().into(),
-                    partitions: vec![entry],
-                    ..Default::default()
-                }),
-            }
-        }
         let request = OffsetCommitRequest {
             group_id: self.options.group_id.clone().into(),
             generation_id_or_member_epoch: self.generation,
             member_id: self.member_id.clone().into(),
             group_instance_id: self.options.instance_id.clone().map(Into::into),
-            topics,
+            topics: offsets_by_topic(offsets),
             ..Default::default()
         };
         let coordinator = self.coordinator(cluster).await?;
@@ -438,9 +416,6 @@ enum Noted {
 const PROTOCOL_TYPE: &str = "consumer";
 const PROTOCOL: &str = "range";
 
-/// OffsetCommit and OffsetFetch name topics up to this version, and carry ids above it.
-const BY_NAME_VERSION_MAX: i16 = 9;
-
 /// Assigns as the leader: partitions of the topics that exist to who subscribed to them.
 async fn assign(
     cluster: &mut Cluster,
@@ -483,57 +458,6 @@ fn to_wire(assignment: &Assignment) -> ConsumerProtocolAssignment<'_> {
             .collect(),
         user_data: None,
     }
-}
-
-/// A group's committed offsets: of these partitions, or of all it has.
-pub(crate) async fn fetch_committed(
-    cluster: &mut Cluster,
-    coordinator: i32,
-    group: &str,
-    partitions: Option<&[(String, i32)]>,
-) -> Result<Offsets, ClientError> {
-    let by_topic = partitions.map(|partitions| {
-        let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
-        for (topic, partition) in partitions {
-            topics.entry(topic).or_default().push(*partition);
-        }
-        let topic = |(name, partition_indexes): (&str, Vec<i32>)| OffsetFetchRequestTopics {
-            name: name.to_owned().into(),
-            partition_indexes,
-            ..Default::default()
-        };
-        topics.into_iter().map(topic).collect()
-    });
-    let asked = OffsetFetchRequestGroup {
-        group_id: group.to_owned().into(),
-        topics: by_topic,
-        ..Default::default()
-    };
-    let request = OffsetFetchRequest {
-        groups: vec![asked],
-        ..Default::default()
-    };
-    let frame = cluster
-        .call_broker_below(coordinator, &request, BY_NAME_VERSION_MAX, Duration::ZERO)
-        .await?;
-    let response = frame.read()?;
-    let found = response
-        .groups
-        .first()
-        .ok_or(ClientError::Unsupported(ApiKey::OffsetFetch))?;
-    ClientError::check(found.error_code, || format!("group {group}"), None)?;
-    let mut offsets = BTreeMap::new();
-    for topic in &found.topics {
-        for partition in &topic.partitions {
-            let subject = || format!("{}-{}", topic.name, partition.partition_index);
-            ClientError::check(partition.error_code, subject, None)?;
-            if partition.committed_offset >= 0 {
-                let place = (topic.name.to_string(), partition.partition_index);
-                offsets.insert(place, partition.committed_offset);
-            }
-        }
-    }
-    Ok(offsets)
 }
 
 fn milliseconds(duration: Duration) -> i32 {

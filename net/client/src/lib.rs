@@ -18,6 +18,7 @@ mod consumer;
 mod error;
 mod group;
 pub mod limits;
+mod offsets;
 mod partitioner;
 mod producer;
 mod retry;
