@@ -291,7 +291,9 @@ impl<M: Machine> CoordinatorShard<M> {
             .pop_back_if(|(_, waits_for)| *waits_for >= id)
             .is_some()
         {}
-        for append in void {
+        // Newest first: what was built on something is taken back before it.
+        for mut append in void.into_iter().rev() {
+            append.waiters.reverse();
             self.complete(moment, append.waiters, Err(failure), &mut effects);
         }
         self.finish(effects)

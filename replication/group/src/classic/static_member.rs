@@ -19,6 +19,7 @@ use crate::request::{JoinRequest, Protocol};
 #[derive(Debug)]
 pub(crate) struct StaticMemberUpdate {
     token: Token,
+    generation_id: i32,
     instance_id: Arc<str>,
     old_member_id: Arc<str>,
     new_member_id: Arc<str>,
@@ -53,6 +54,7 @@ impl ClassicGroup {
         let member = &self.members[&new_member_id];
         let update = StaticMemberUpdate {
             token,
+            generation_id: self.generation_id,
             instance_id,
             old_member_id,
             new_member_id: new_member_id.clone(),
@@ -133,7 +135,7 @@ impl ClassicGroup {
         update: StaticMemberUpdate,
         result: Result<(), Failure>,
     ) {
-        // Meanwhile it may have been replaced again, removed, or answered by a rebalance.
+        // Meanwhile it may have been removed, or replaced again.
         let Some(member) = self.members.get(&update.new_member_id) else {
             return;
         };
@@ -146,11 +148,16 @@ impl ClassicGroup {
                 ctx.answer(update.token, Answer::Join(answer));
             }
             Ok(()) => {}
+            // A rebalance has told it its new id: it lives by that, and the record of that
+            // generation will tell so.
+            Err(_) if self.generation_id != update.generation_id => {}
             Err(failure) => {
                 if is_parked {
                     self.take_join(&update.new_member_id);
-                    let mut answer = JoinAnswer::error("", GroupError::of_failure(failure));
-                    answer.generation_id = self.generation_id;
+                    let answer = JoinAnswer {
+                        generation_id: self.generation_id,
+                        ..JoinAnswer::error("", GroupError::of_failure(failure))
+                    };
                     ctx.answer(update.token, Answer::Join(answer));
                 }
                 self.take_back(ctx, &update);

@@ -50,12 +50,15 @@ impl ClassicGroup {
             ClassicState::Stable => {
                 self.sync_received(ctx, &request.member_id);
                 let member = &self.members[request.member_id.as_str()];
-                Outcome::now(Answer::Sync(SyncAnswer {
+                let answer = Answer::Sync(SyncAnswer {
                     error: None,
                     protocol_type: self.protocol_type.clone(),
                     protocol_name: self.protocol_name.clone(),
                     assignment: member.assignment.clone(),
-                }))
+                });
+                // Kafka answers at once. But the assignment of a group that was just loaded may
+                // stand above the high watermark, and could still be lost to the next coordinator.
+                Outcome::after_writes(answer)
             }
             ClassicState::Empty | ClassicState::Dead => {
                 unreachable!("both were refused above")

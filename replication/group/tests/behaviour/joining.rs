@@ -15,7 +15,7 @@ fn a_member_id_is_the_client_id_and_a_random_uuid() {
     assert_eq!(answer.error, Some(GroupError::MemberIdRequired));
     assert_eq!(
         &*answer.member_id,
-        "client-01010101-0101-4101-8101-010101010101"
+        "client-00000000-0000-4000-8000-000000000001"
     );
     assert_eq!(answer.generation_id, -1);
 }

@@ -242,3 +242,16 @@ fn listing_filters_by_state_and_type_in_any_case() {
     assert_eq!(list(&[], &["consumer"]), [""; 0]);
     assert_eq!(list(&["nonsense"], &[]), [""; 0]);
 }
+
+#[test]
+fn an_assignment_above_the_high_watermark_is_told_when_it_is_committed() {
+    let mut bench = Bench::new();
+    let (leader, generation) = bench.stable();
+    let assignment = bench.log.last().unwrap().base_offset;
+    let (config, log) = (bench.config.clone(), bench.log.clone());
+    let mut successor = Bench::load_uncommitted(config, log, assignment, bench.now_ms);
+    let token = successor.sync(&leader, generation, &[]);
+    assert_eq!(successor.answered(token), None);
+    successor.commit_all();
+    assert_eq!(successor.assignment(token), "all");
+}

@@ -7,6 +7,7 @@ mod expiry;
 mod joining;
 mod loading;
 mod offsets;
+mod properties;
 mod static_members;
 mod support;
 mod syncing;

@@ -32,7 +32,7 @@ fn a_static_member_joins_without_coming_back_with_an_id() {
     assert_eq!(answer.error, None);
     assert_eq!(
         &*answer.member_id,
-        "i1-01010101-0101-4101-8101-010101010101"
+        "i1-00000000-0000-4000-8000-000000000001"
     );
     assert_eq!(answer.members[0].group_instance_id.as_deref(), Some("i1"));
 }
@@ -270,4 +270,34 @@ fn static_members_survive_the_coordinator() {
     );
     let token = successor.sync_as(&new, Some("i2"), generation, &[]);
     assert_eq!(successor.assignment(token), "b");
+}
+
+#[test]
+fn a_new_id_that_a_rebalance_has_told_is_not_taken_back() {
+    let mut bench = Bench::new();
+    let (leader, _, generation) = stable(&mut bench);
+    bench.commits = false;
+    let token = bench.join_static("i2", "");
+    bench.join_static("i1", &leader);
+    let new = bench.join_answer(token).member_id;
+    bench.fail_oldest(AppendError::NotEnoughReplicas);
+    bench.commits = true;
+    assert_eq!(bench.heartbeat_as(&new, Some("i2"), generation + 1), Ok(()));
+}
+
+#[test]
+fn two_new_ids_that_could_not_be_kept_are_both_taken_back() {
+    let mut bench = Bench::new();
+    let (_, old, generation) = stable(&mut bench);
+    bench.commits = false;
+    let first = bench.join_static("i2", "");
+    let second = bench.join_static("i2", "");
+    assert_eq!(bench.join_error(first), Some(GroupError::FencedInstanceId));
+    bench.fail_oldest(AppendError::NotEnoughReplicas);
+    bench.commits = true;
+    assert_eq!(
+        bench.join_error(second),
+        Some(GroupError::CoordinatorNotAvailable)
+    );
+    assert_eq!(bench.heartbeat_as(&old, Some("i2"), generation), Ok(()));
 }

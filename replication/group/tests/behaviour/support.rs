@@ -30,11 +30,13 @@ pub(crate) struct Bench {
     pub(crate) log: Vec<Append>,
     /// The part of it that is not committed.
     pub(crate) in_flight: VecDeque<Append>,
+    loaded_end: i64,
     pub(crate) notices: Vec<Notice>,
     answers: BTreeMap<Token, Answer>,
     asked: BTreeSet<Token>,
     deadline: Option<Instant>,
-    draws: u8,
+    /// Random draws so far; successors go on from there.
+    pub(crate) draws: u64,
 }
 
 impl Bench {
@@ -83,6 +85,7 @@ impl Bench {
             commits: false,
             in_flight: in_flight.cloned().collect(),
             log,
+            loaded_end: end,
             notices,
             answers: BTreeMap::new(),
             asked: BTreeSet::new(),
@@ -99,7 +102,9 @@ impl Bench {
         let end = self.log.last().map_or(0, |append| {
             append.base_offset + i64::try_from(append.body.record_count()).unwrap()
         });
-        Self::load(self.config.clone(), self.log.clone(), end, self.now_ms)
+        let mut successor = Self::load(self.config.clone(), self.log.clone(), end, self.now_ms);
+        successor.draws = self.draws;
+        successor
     }
 
     pub(crate) fn moment(&self) -> Moment {
@@ -154,11 +159,17 @@ impl Bench {
         }
     }
 
-    /// The log loses the oldest append in flight, and with it all later ones.
+    /// The log loses the oldest append of this coordinator that is in flight, and with it all
+    /// later ones. What was in the log when it was loaded stays there.
     pub(crate) fn fail_oldest(&mut self, error: AppendError) {
-        let first = self.in_flight.front().expect("something is in flight").id;
-        self.log.retain(|append| append.id < first);
-        self.in_flight.clear();
+        let loaded_end = self.loaded_end;
+        let mut in_flight = self.in_flight.iter();
+        let Some(first) = in_flight.find(|append| append.base_offset >= loaded_end) else {
+            return;
+        };
+        let (first, end) = (first.id, first.base_offset);
+        self.log.retain(|append| append.base_offset < end);
+        self.in_flight.retain(|append| append.base_offset < end);
         let effects = self.shard.on_append_failed(self.moment(), first, error);
         self.perform(effects);
     }
@@ -194,8 +205,10 @@ impl Bench {
     }
 
     pub(crate) fn random(&mut self) -> [u8; 16] {
-        self.draws = self.draws.wrapping_add(1);
-        [self.draws; 16]
+        self.draws += 1;
+        let mut bits = [0; 16];
+        bits[8..].copy_from_slice(&self.draws.to_be_bytes());
+        bits
     }
 
     // Requests and their answers.
