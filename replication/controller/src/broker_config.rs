@@ -139,10 +139,23 @@ impl<'a> BrokerConfigs<'a> {
         match source {
             ConfigSource::Broker => self.node.get(name).map(String::as_str),
             ConfigSource::Cluster => self.cluster.get(name).map(String::as_str),
-            ConfigSource::Fixed => self.fixed.get(name).map(String::as_str),
+            ConfigSource::Fixed => self.fixed(name),
             ConfigSource::Default => broker_key(name)?.default,
             ConfigSource::Topic => None,
         }
+    }
+
+    /// What the file says; the two names of the node's id stand for each other.
+    fn fixed(&self, name: &str) -> Option<&str> {
+        let other = match name {
+            "broker.id" => "node.id",
+            "node.id" => "broker.id",
+            name => name,
+        };
+        self.fixed
+            .get(name)
+            .or_else(|| self.fixed.get(other))
+            .map(String::as_str)
     }
 
     /// The value of a key as a number, or its default where what is set is no number: the file
@@ -403,7 +416,11 @@ mod tests {
 
     #[test]
     fn layers_and_synonyms_are_described_as_kafka_does() {
-        let fixed = map(&[("log.retention.hours", "2"), ("ssl.key.password", "secret")]);
+        let fixed = map(&[
+            ("log.retention.hours", "2"),
+            ("node.id", "1"),
+            ("ssl.key.password", "secret"),
+        ]);
         let mut configs = BrokerConfigs::new(&fixed, &ConfigsImage::default(), 1);
         // Set by hours only: the key in milliseconds has no value, and so nothing to show.
         assert_eq!(configs.synonyms("log.retention.ms"), []);
@@ -424,6 +441,7 @@ mod tests {
 
         let described = configs.describe();
         let of = |name: &str| described.iter().find(|entry| entry.name == name).unwrap();
+        assert_eq!(of("broker.id").value.as_deref(), Some("1"));
         let password = of("ssl.key.password");
         assert!(password.sensitive);
         assert_eq!(

@@ -123,7 +123,7 @@ pub struct NewTopic {
 }
 
 /// A topic named in one of the two ways.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TopicSelector {
     /// By name.
     Name(String),

@@ -14,8 +14,10 @@ use crate::broker_keys::broker_key;
 use crate::command::{AlterConfigs, ConfigChange, ConfigOperation};
 use crate::config_key::{ConfigType, split_list};
 use crate::error::{ApiError, ErrorKind};
+use crate::group_keys::{validate_client_metrics, validate_group};
 use crate::limits::CONFIG_VALUE_SIZE_BYTES_MAX;
 use crate::names::validate_topic_name;
+use crate::occurrences::Occurrences;
 use crate::topic_config::validate_topic;
 use crate::topic_keys::topic_key;
 
@@ -29,17 +31,13 @@ impl Controller {
     pub(crate) fn alter_configs(&mut self, command: &AlterConfigs) -> Result<Outcome, ApiError> {
         let mut records = Vec::new();
         let mut results = Vec::new();
-        let mut seen = BTreeSet::new();
+        let named = Occurrences::of(command.resources.iter().map(|(resource, _)| resource));
+        let mut answered = BTreeSet::new();
         for (resource, changes) in &command.resources {
-            if !seen.insert(resource) {
-                continue; // answered where it stood first
+            if !answered.insert(resource) {
+                continue;
             }
-            let named = command
-                .resources
-                .iter()
-                .filter(|(other, _)| other == resource)
-                .count();
-            let result = if named > 1 {
+            let result = if named.is_repeated(&resource) {
                 let message = "Each resource must appear at most once.";
                 Err(ApiError::new(ErrorKind::InvalidRequest, message))
             } else {
@@ -81,8 +79,8 @@ impl Controller {
                 new.insert(change.name.clone(), value);
             }
         }
-        let kept = |name: &String| changes.iter().any(|change| change.name == *name);
-        let implied = current.keys().filter(|name| legacy && !kept(name));
+        let kept: BTreeSet<&String> = changes.iter().map(|change| &change.name).collect();
+        let implied = current.keys().filter(|name| legacy && !kept.contains(name));
         let deletions: Vec<String> = implied.cloned().collect();
         new.extend(deletions.into_iter().map(|name| (name, None)));
         self.check_new_values(resource, &new)?;
@@ -178,8 +176,8 @@ impl Controller {
             ResourceType::Group if resource.name.is_empty() => {
                 request("Default group resources are not allowed.")
             }
-            // What groups and metrics make of their values is judged by those who serve them.
-            ResourceType::Group | ResourceType::ClientMetrics => Ok(()),
+            ResourceType::Group => validate_group(&all),
+            ResourceType::ClientMetrics => validate_client_metrics(&resource.name, &all),
             ResourceType::BrokerLogger => request("Unknown resource type BROKER_LOGGER"),
         }
     }

@@ -305,17 +305,19 @@ impl Controller {
     pub(crate) fn election_settings(&self, topic: &TopicImage) -> (usize, bool) {
         let brokers = self.broker_configs();
         let overrides = self.image().configs().topic(&topic.name);
-        let config = TopicConfigs {
+        let configs = TopicConfigs {
             overrides: &overrides,
             brokers: &brokers,
-        }
-        .log_config();
+        };
         let replicas = topic
             .partitions
             .first()
             .map_or(1, |partition| partition.replicas.len());
-        let wanted = usize::try_from(config.min_insync_replicas).unwrap_or(1);
-        (wanted.min(replicas), config.unclean_leader_election)
+        let wanted = usize::try_from(configs.number("min.insync.replicas")).unwrap_or(1);
+        (
+            wanted.min(replicas),
+            configs.is_true("unclean.leader.election.enable"),
+        )
     }
 }
 

@@ -201,3 +201,80 @@ pub(crate) fn place(
     }
     Ok((0..partitions).map(|_| racks.place(wanted)).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use replication_metadata::record::RegisterBroker;
+    use replication_metadata::{MetadataDelta, MetadataImage, Record};
+
+    use super::*;
+
+    /// Brokers with ids from 1, a rack for each and whether it is fenced.
+    fn cluster(brokers: &[(Option<&'static str>, bool)]) -> MetadataImage {
+        let mut delta = MetadataDelta::new(&MetadataImage::default());
+        for (broker_id, (rack, fenced)) in (1..).zip(brokers) {
+            let record = RegisterBroker {
+                broker_id,
+                rack: rack.map(Into::into),
+                fenced: *fenced,
+                ..RegisterBroker::default()
+            };
+            delta.apply(&Record::from(record)).unwrap();
+        }
+        delta.image().clone()
+    }
+
+    #[test]
+    fn every_broker_leads_and_holds_the_same_share() {
+        let image = cluster(&[(None, false); 5]);
+        for random in 0..50 {
+            let placed = place(image.cluster(), 50, 3, random).unwrap();
+            for broker in 1..=5 {
+                let leads = placed
+                    .iter()
+                    .filter(|replicas| replicas[0] == broker)
+                    .count();
+                let holds = placed
+                    .iter()
+                    .filter(|replicas| replicas.contains(&broker))
+                    .count();
+                assert_eq!((leads, holds), (10, 30), "broker {broker}, draw {random}");
+            }
+        }
+    }
+
+    #[test]
+    fn replicas_spread_over_racks_and_never_share_a_broker() {
+        let racks = [Some("a"), Some("b"), Some("c")];
+        let brokers: Vec<_> = (0..9).map(|index| (racks[index % 3], false)).collect();
+        let image = cluster(&brokers);
+        for random in 0..50 {
+            for replicas in place(image.cluster(), 20, 3, random).unwrap() {
+                let mut of_racks: Vec<i32> = replicas.iter().map(|id| (id - 1) % 3).collect();
+                of_racks.sort_unstable();
+                assert_eq!(of_racks, [0, 1, 2], "{replicas:?}, draw {random}");
+            }
+            for mut replicas in place(image.cluster(), 20, 7, random).unwrap() {
+                replicas.sort_unstable();
+                replicas.dedup();
+                assert_eq!(replicas.len(), 7, "draw {random}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_draw_places_the_same_way() {
+        let image = cluster(&[(None, false); 4]);
+        let placed = |random| place(image.cluster(), 8, 2, random).unwrap();
+        assert_eq!(placed(3), placed(3));
+        assert!((0..20).any(|random| placed(random) != placed(3)));
+    }
+
+    #[test]
+    fn one_broker_takes_everything() {
+        let image = cluster(&[(None, false)]);
+        assert_eq!(place(image.cluster(), 3, 1, 9).unwrap(), [[1], [1], [1]]);
+        let error = place(image.cluster(), 1, 0, 9).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InvalidReplicationFactor);
+    }
+}

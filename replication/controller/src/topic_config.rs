@@ -93,14 +93,14 @@ impl TopicConfigs<'_> {
             .unwrap_or(Value::Number(-1))
     }
 
-    fn number(&self, name: &str) -> i64 {
+    pub(crate) fn number(&self, name: &str) -> i64 {
         match self.read(name) {
             Value::Number(number) => number,
             _ => unreachable!("callers ask numbers of keys of that type"),
         }
     }
 
-    fn is_true(&self, name: &str) -> bool {
+    pub(crate) fn is_true(&self, name: &str) -> bool {
         self.read(name) == Value::Boolean(true)
     }
 

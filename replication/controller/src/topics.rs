@@ -15,6 +15,7 @@ use crate::command::{CreatePartitions, CreateTopics, MorePartitions, NewTopic, T
 use crate::error::{ApiError, ErrorKind};
 use crate::limits::{CONFIG_VALUE_SIZE_BYTES_MAX, PARTITIONS_PER_REQUEST_MAX};
 use crate::names::{CLUSTER_METADATA_TOPIC, validate_topic_name};
+use crate::occurrences::Occurrences;
 use crate::placement::place;
 use crate::topic_config::{TopicConfigs, validate_topic};
 
@@ -24,27 +25,16 @@ impl Controller {
     /// Creates topics: each one as a whole or not at all, independently of its neighbours.
     pub(crate) fn create_topics(&mut self, command: &CreateTopics) -> Result<Outcome, ApiError> {
         self.check_partition_total(&command.topics)?;
-        let mut names = BTreeSet::new();
-        let twice: BTreeSet<&str> = command
-            .topics
-            .iter()
-            .map(|t| t.name.as_str())
-            .filter(|n| !names.insert(*n))
-            .collect();
+        let names = Occurrences::of(command.topics.iter().map(|topic| topic.name.as_str()));
+        let mut answered = BTreeSet::new();
         let mut records = Vec::new();
         let mut results = Vec::new();
-        for (position, topic) in command.topics.iter().enumerate() {
-            if command.topics[..position]
-                .iter()
-                .any(|earlier| earlier.name == topic.name)
-            {
-                continue; // answered where the name stood first
+        for topic in &command.topics {
+            if !answered.insert(topic.name.as_str()) {
+                continue;
             }
-            let result = if twice.contains(topic.name.as_str()) {
-                Err(ApiError::new(
-                    ErrorKind::InvalidRequest,
-                    "Duplicate topic name.",
-                ))
+            let result = if names.is_repeated(&topic.name.as_str()) {
+                Err(duplicate_name())
             } else {
                 self.create_topic(topic, command.random, &mut records)
             };
@@ -331,21 +321,16 @@ impl Controller {
         &mut self,
         command: &CreatePartitions,
     ) -> Result<Outcome, ApiError> {
+        let names = Occurrences::of(command.topics.iter().map(|topic| topic.name.as_str()));
+        let mut answered = BTreeSet::new();
         let mut records = Vec::new();
         let mut results = Vec::new();
-        let twice = |name: &str| command.topics.iter().filter(|t| t.name == name).count() > 1;
-        for (position, topic) in command.topics.iter().enumerate() {
-            if command.topics[..position]
-                .iter()
-                .any(|earlier| earlier.name == topic.name)
-            {
+        for topic in &command.topics {
+            if !answered.insert(topic.name.as_str()) {
                 continue;
             }
-            let result = if twice(&topic.name) {
-                Err(ApiError::new(
-                    ErrorKind::InvalidRequest,
-                    "Duplicate topic name.",
-                ))
+            let result = if names.is_repeated(&topic.name.as_str()) {
+                Err(duplicate_name())
             } else {
                 self.more_partitions(topic, command.random, &mut records)
             };
@@ -440,21 +425,22 @@ impl Controller {
         if !self.broker_configs().is_true("delete.topic.enable") {
             return Err(ApiError::bare(ErrorKind::TopicDeletionDisabled));
         }
-        let mut records = Vec::new();
+        let named = Occurrences::of(selectors.iter());
+        let mut answered = BTreeSet::new();
         let mut deleted = BTreeSet::new();
+        let mut records = Vec::new();
         let mut results: Vec<(TopicSelector, Result<DeletedTopic, ApiError>)> = Vec::new();
-        for (position, selector) in selectors.iter().enumerate() {
-            if selectors[..position].contains(selector) {
+        for selector in selectors {
+            if !answered.insert(selector) {
                 continue;
             }
-            let result = if selectors[position + 1..].contains(selector) {
-                let message = match selector {
-                    TopicSelector::Name(_) => "Duplicate topic name.",
-                    TopicSelector::Id(_) => "Duplicate topic id.",
-                };
-                Err(ApiError::new(ErrorKind::InvalidRequest, message))
-            } else {
-                self.selected(selector).and_then(|topic| {
+            let result = match selector {
+                TopicSelector::Name(_) if named.is_repeated(&selector) => Err(duplicate_name()),
+                TopicSelector::Id(_) if named.is_repeated(&selector) => Err(ApiError::new(
+                    ErrorKind::InvalidRequest,
+                    "Duplicate topic id.",
+                )),
+                selector => self.selected(selector).and_then(|topic| {
                     if !deleted.insert(topic.id) {
                         let message =
                             "The provided topic name maps to an ID that was already supplied.";
@@ -462,7 +448,7 @@ impl Controller {
                     }
                     records.push(Record::from(RemoveTopic { topic_id: topic.id }));
                     Ok(topic)
-                })
+                }),
             };
             results.push((selector.clone(), result));
         }
@@ -486,6 +472,10 @@ impl Controller {
             id: topic.id,
         })
     }
+}
+
+fn duplicate_name() -> ApiError {
+    ApiError::new(ErrorKind::InvalidRequest, "Duplicate topic name.")
 }
 
 /// The directory of a new replica: the broker's only one, or its own choice among several.

@@ -413,3 +413,24 @@ fn a_topic_is_described_as_kafka_does() {
             .all(|pair| pair[0].name < pair[1].name)
     );
 }
+
+#[test]
+fn groups_and_metrics_keep_lawful_values_only() {
+    let mut controller = with_topic();
+    let group = || ConfigResource::new(ResourceType::Group, "g1");
+    let lawful = [("consumer.session.timeout.ms", Set, "50000")];
+    assert_eq!(alter(&mut controller, group(), &lawful).0.len(), 1);
+    let refused = refusal(alter(&mut controller, group(), &[("no.such", Set, "1")]).1);
+    let message = "Unknown group config name: no.such".to_owned();
+    assert_eq!(refused, (ErrorKind::InvalidConfig, message));
+    let metrics = || ConfigResource::new(ResourceType::ClientMetrics, "cm");
+    assert_eq!(
+        alter(&mut controller, metrics(), &[("interval.ms", Set, "5000")])
+            .0
+            .len(),
+        1
+    );
+    let refused = refusal(alter(&mut controller, metrics(), &[("no.such", Set, "1")]).1);
+    let message = "Unknown client metrics configuration: no.such".to_owned();
+    assert_eq!(refused, (ErrorKind::InvalidRequest, message));
+}

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod batch;
+mod clean_shutdown;
 mod delta;
 mod error;
 pub mod features;
@@ -25,6 +26,7 @@ mod snapshot;
 #[cfg(test)]
 mod test_support;
 
+pub use clean_shutdown::{clean_shutdown_text, read_clean_shutdown};
 pub use delta::{Changes, MetadataDelta};
 pub use error::{ApplyError, FileError, LogError, RecordError};
 pub use image::MetadataImage;
