@@ -268,11 +268,16 @@ fn new_value(
         .unwrap_or_default();
     let mut elements = split_list(present);
     elements.retain(|element| !element.is_empty());
-    for element in given.split(',') {
-        if change.operation == ConfigOperation::Subtract {
-            elements.retain(|other| other != element);
-        } else if !elements.iter().any(|other| other == element) {
-            elements.push(element.to_owned());
+    let given: Vec<&str> = given.split(',').collect();
+    if change.operation == ConfigOperation::Subtract {
+        let taken: BTreeSet<&str> = given.into_iter().collect();
+        elements.retain(|element| !taken.contains(element.as_str()));
+    } else {
+        let mut present: BTreeSet<String> = elements.iter().cloned().collect();
+        for element in given {
+            if present.insert(element.to_owned()) {
+                elements.push(element.to_owned());
+            }
         }
     }
     Ok(Some(elements.join(",")))

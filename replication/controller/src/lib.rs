@@ -25,6 +25,7 @@ mod error;
 mod group_keys;
 pub mod limits;
 pub mod names;
+mod new_partitions;
 mod occurrences;
 mod partitions;
 mod placement;
