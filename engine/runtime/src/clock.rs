@@ -1,19 +1,18 @@
 //! The real clocks. Everything else asks a core, which asks these or its simulated world.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
+use std::time::{Instant as RealInstant, SystemTime, UNIX_EPOCH};
 
 use engine_base::{Instant, Timestamp};
 
-/// Nanoseconds since boot. Read through the vDSO: some 25 ns, so nothing caches it.
+static START: LazyLock<RealInstant> = LazyLock::new(RealInstant::now);
+
+/// Nanoseconds since this process first asked (plus one, so that zero is never now). Read through
+/// the vDSO: some 25 ns, so nothing caches it.
 pub(crate) fn monotonic() -> Instant {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` is writable; CLOCK_MONOTONIC exists on every Linux.
-    let result = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    assert!(result == 0);
-    Instant(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+    let since = START.elapsed();
+    Instant(since.as_secs() * 1_000_000_000 + u64::from(since.subsec_nanos()) + 1)
 }
 
 /// Milliseconds since 1970; negative before.
@@ -26,12 +25,8 @@ pub(crate) fn wall() -> Timestamp {
     }
 }
 
-/// A seed from the kernel.
+/// A seed from the kernel: the standard library keys its hash maps with `getrandom`, and a keyed
+/// hash of nothing is as good as the key.
 pub(crate) fn random_seed() -> u64 {
-    let mut seed = 0_u64;
-    // SAFETY: eight writable bytes.
-    let count = unsafe { libc::getrandom((&raw mut seed).cast(), size_of::<u64>(), 0) };
-    // Up to 256 bytes getrandom neither fails nor stops short once the pool is initialised.
-    assert!(count == 8);
-    seed
+    RandomState::new().hash_one(0)
 }

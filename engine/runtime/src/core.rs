@@ -6,7 +6,6 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -258,12 +257,4 @@ impl Core {
             self.driver.wake_peer(peer);
         }
     }
-}
-
-/// For system calls of the start-up kind: an error from `errno` when `result` is negative.
-pub(crate) fn check(result: i32) -> io::Result<i32> {
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(result)
 }

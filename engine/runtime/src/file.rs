@@ -109,7 +109,7 @@ mod sealed {
         #[allow(private_interfaces)]
         fn into_buffer(self, size_bytes: usize) -> (Buffer, usize);
         #[allow(private_interfaces)]
-        fn from_buffer(buffer: Buffer, filled: usize) -> Self;
+        fn from_buffer(buffer: Buffer) -> Self;
     }
 
     impl Sealed for BlockBuf {
@@ -120,7 +120,7 @@ mod sealed {
         }
 
         #[allow(private_interfaces)]
-        fn from_buffer(buffer: Buffer, _filled: usize) -> Self {
+        fn from_buffer(buffer: Buffer) -> Self {
             match buffer {
                 Buffer::Block(block) => block,
                 Buffer::Vec(_) => unreachable!("an operation gives back the buffer it got"),
@@ -137,15 +137,9 @@ mod sealed {
         }
 
         #[allow(private_interfaces)]
-        fn from_buffer(buffer: Buffer, filled: usize) -> Self {
+        fn from_buffer(buffer: Buffer) -> Self {
             match buffer {
-                Buffer::Vec(mut bytes) => {
-                    assert!(filled <= bytes.capacity());
-                    // SAFETY: the first `filled` bytes were there before, or were written by
-                    // the reads whose results are summed in `filled` (`File::read_at`).
-                    unsafe { bytes.set_len(filled) };
-                    bytes
-                }
+                Buffer::Vec(bytes) => bytes,
                 Buffer::Block(_) => unreachable!("an operation gives back the buffer it got"),
             }
         }
@@ -226,13 +220,13 @@ impl File {
                 Ok(0) => break,
                 Ok(count) => done += count,
                 Err(error) if is_transient(&error) => {}
-                Err(error) => return (Err(error), B::from_buffer(buffer, start + done)),
+                Err(error) => return (Err(error), B::from_buffer(buffer)),
             }
             if self.is_direct && !done.is_multiple_of(BLOCK_SIZE_BYTES) {
                 break; // the file ends inside a block
             }
         }
-        (Ok(done), B::from_buffer(buffer, start + done))
+        (Ok(done), B::from_buffer(buffer))
     }
 
     /// Writes all of `slices`, in order, at `position`; adjacent slices of one buffer go as one.

@@ -184,8 +184,7 @@ fn a_dropped_read_keeps_its_buffer_until_the_kernel_is_done() {
     let directory = TestDirectory::new("dropped");
     let path = directory.path().join("pipe");
     let c_path = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
-    // SAFETY: the path ends with NUL.
-    assert_eq!(unsafe { libc::mkfifo(c_path.as_ptr(), 0o600) }, 0);
+    crate::driver::system::make_pipe(&c_path);
     on_ring(async move || {
         let before = crate::buffer_bytes_total();
         let file = File::open(&path, OpenOptions::writing()).await.unwrap();

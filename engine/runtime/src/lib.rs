@@ -13,17 +13,14 @@
 //! - **Panics.** In a task of [`spawn`] a panic ends the task; in one of [`spawn_critical`] it
 //!   stops the process.
 
-// `unsafe` stays in the modules that name it here: memory shared with the kernel or with another
-// core, and system calls that the standard library does not have.
+// `unsafe` stays in the modules that are allowed it below: memory shared with the kernel or with
+// another core, and (in `driver`) the system calls that the standard library does not have.
 #![deny(unsafe_code)]
 // The wall that keeps these out of every other crate does not stand in front of their home.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 #[allow(unsafe_code)]
-mod address;
-#[allow(unsafe_code)]
 mod buffer;
-#[allow(unsafe_code)]
 mod clock;
 mod context;
 mod core;
@@ -33,12 +30,9 @@ mod door;
 #[allow(unsafe_code)]
 mod driver;
 mod executor;
-#[allow(unsafe_code)]
 mod file;
 #[cfg(test)]
-#[allow(unsafe_code)]
 mod file_tests;
-#[allow(unsafe_code)]
 pub mod fs;
 mod handle;
 pub mod limits;
@@ -49,13 +43,10 @@ mod metrics;
 #[allow(unsafe_code)]
 mod op;
 mod prng;
-#[allow(unsafe_code)]
 mod remote;
 mod runtime;
 mod shard;
-#[allow(unsafe_code)]
 mod signal;
-#[allow(unsafe_code)]
 mod socket;
 #[cfg(test)]
 mod socket_tests;

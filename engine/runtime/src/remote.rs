@@ -5,11 +5,14 @@
 //! carries what is rare: a waker that travelled, a metrics page, a shutdown.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{fmt, io};
 
+use crate::driver::system;
 use crate::task::TaskId;
 
 static CORE_ID_NEXT: AtomicU64 = AtomicU64::new(1);
@@ -27,7 +30,7 @@ pub(crate) struct Remote {
     /// Set while the core is, or is about to be, blocked in the kernel. Whoever clears it wakes it.
     is_sleeping: AtomicBool,
     /// Signals the core's ring from any thread. `None` in the simulated world, which looks itself.
-    event: Option<OwnedFd>,
+    event: Option<File>,
     /// The core's ring, for messages from other rings; -1 before and after.
     ring: AtomicI32,
 }
@@ -35,14 +38,7 @@ pub(crate) struct Remote {
 impl Remote {
     /// The door of a real core.
     pub(crate) fn with_event() -> io::Result<Arc<Self>> {
-        // SAFETY: no memory is passed.
-        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: a descriptor the kernel just made for us and nobody else owns.
-        let event = unsafe { OwnedFd::from_raw_fd(fd) };
-        Ok(Self::new(Some(event)))
+        Ok(Self::new(Some(File::from(system::new_event()?))))
     }
 
     /// The door of a simulated core.
@@ -50,7 +46,7 @@ impl Remote {
         Self::new(None)
     }
 
-    fn new(event: Option<OwnedFd>) -> Arc<Self> {
+    fn new(event: Option<File>) -> Arc<Self> {
         Arc::new(Self {
             core_id: CORE_ID_NEXT.fetch_add(1, Ordering::Relaxed),
             posts: Mutex::default(),
@@ -120,11 +116,18 @@ impl Remote {
 
     /// Wakes the core through its eventfd.
     pub(crate) fn signal_event(&self) {
-        let Some(event) = &self.event else { return };
-        let one = 1_u64.to_ne_bytes();
-        // SAFETY: `one` is eight readable bytes for the duration of the call. The counter cannot
-        // overflow to EAGAIN: the core reads it back to zero whenever it wakes.
-        unsafe { libc::write(event.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+        if let Some(mut event) = self.event.as_ref() {
+            // The counter cannot overflow: the core reads it back to zero whenever it wakes.
+            let _ = event.write(&1_u64.to_ne_bytes());
+        }
+    }
+
+    /// Takes the signals so far. By the core, after a poll said that there are any: otherwise it
+    /// would block.
+    pub(crate) fn drain_event(&self) {
+        if let Some(mut event) = self.event.as_ref() {
+            let _ = event.read(&mut [0; 8]);
+        }
     }
 
     pub(crate) fn event_fd(&self) -> Option<RawFd> {

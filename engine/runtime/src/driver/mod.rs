@@ -4,7 +4,9 @@
 //! driver starts operations, reports completions to the core's table, tells the time and wakes
 //! peers. It never polls a task.
 
+pub(crate) mod address;
 pub(crate) mod sim;
+pub(crate) mod system;
 pub(crate) mod uring;
 
 use std::os::fd::{FromRawFd, OwnedFd};

@@ -10,8 +10,7 @@ use engine_base::limits::BLOCK_SIZE_BYTES;
 use super::directory::{beside, remove_file, status};
 use crate::buffer::BlockBuf;
 use crate::context;
-use crate::core::check;
-use crate::driver::Driver;
+use crate::driver::{Driver, system};
 use crate::file::{File, OpenOptions, WriteMode, c_path};
 
 /// Sizes of a file system.
@@ -34,13 +33,10 @@ pub fn disk_space(path: impl AsRef<Path>) -> io::Result<DiskSpace> {
         return Ok(sim.disk_space());
     }
     let path = c_path(path.as_ref())?;
-    // SAFETY: all zeroes is a valid `statvfs`.
-    let mut space: libc::statvfs = unsafe { std::mem::zeroed() };
-    // SAFETY: the path ends with NUL and `space` is writable.
-    check(unsafe { libc::statvfs(path.as_ptr(), &raw mut space) })?;
+    let (total_bytes, available_bytes) = system::file_system_space(&path)?;
     Ok(DiskSpace {
-        total_bytes: space.f_blocks * space.f_frsize,
-        available_bytes: space.f_bavail * space.f_frsize,
+        total_bytes,
+        available_bytes,
     })
 }
 

@@ -2,12 +2,10 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use crate::context;
-use crate::core::check;
-use crate::driver::Driver;
+use crate::driver::{Driver, system};
 use crate::file::{File, OpenOptions, c_path, is_transient, taken_status};
 use crate::op::{Operation, Status, io_result, perform};
 
@@ -159,9 +157,7 @@ pub async fn sync_filesystem(path: impl AsRef<Path>) -> io::Result<()> {
         return Ok(());
     }
     let directory = std::fs::File::open(path)?;
-    // SAFETY: no memory is passed; the descriptor is open during the call.
-    check(unsafe { libc::syncfs(directory.as_raw_fd()) })?;
-    Ok(())
+    system::sync_filesystem(&directory)
 }
 
 /// Whether `path` names anything.

@@ -1,11 +1,9 @@
 //! One process per directory.
 
 use std::io::{self, Seek, Write};
-use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use crate::context;
-use crate::core::check;
 use crate::driver::Driver;
 
 /// Holds the lock until it is dropped or the process ends, however it ends.
@@ -40,8 +38,8 @@ pub fn lock_file(path: impl AsRef<Path>) -> io::Result<LockFile> {
         .create(true)
         .truncate(false)
         .open(path)?;
-    // SAFETY: no memory is passed; the descriptor is open during the call.
-    check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) })?;
+    // By flock(2): the kernel lets go when the process ends.
+    file.try_lock()?;
     file.set_len(0)?;
     file.rewind()?;
     writeln!(file, "{}", std::process::id())?;

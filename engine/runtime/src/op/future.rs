@@ -28,9 +28,10 @@ impl Future for OperationFuture {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let ticket = self.ticket.expect("not polled after it was ready");
         match self.core.poll_operation(ticket, context.waker()) {
-            Some(completed) => {
+            Some((mut operation, result)) => {
                 self.ticket = None;
-                Poll::Ready(completed)
+                operation.take_in(result);
+                Poll::Ready((operation, result))
             }
             None => Poll::Pending,
         }

@@ -15,8 +15,9 @@ use std::{fmt, io};
 pub(crate) use future::perform;
 pub(crate) use table::{OperationId, OperationTable, Outcome};
 
-use crate::address::RawAddress;
 use crate::buffer::{BlockBuf, Slice};
+use crate::driver::address::RawAddress;
+use crate::driver::system;
 use crate::handle::Handle;
 use crate::limits::{BUFFERS_PER_OPERATION_MAX, OPERATION_SIZE_BYTES_MAX};
 
@@ -107,6 +108,33 @@ pub(crate) enum Operation {
     },
 }
 
+impl Operation {
+    /// Makes the bytes an operation brought part of its vector. Called once, with the result the
+    /// world reported, before the operation goes back to whoever started it.
+    fn take_in(&mut self, result: i64) {
+        let Ok(count) = usize::try_from(result) else {
+            return;
+        };
+        let (bytes, start) = match self {
+            Self::Read {
+                buffer: Buffer::Vec(bytes),
+                filled,
+                ..
+            } => (bytes, *filled),
+            Self::Receive { buffer, .. } => {
+                let start = buffer.len();
+                (buffer, start)
+            }
+            _ => return,
+        };
+        assert!(start == bytes.len());
+        assert!(start + count <= bytes.capacity());
+        // SAFETY: the world wrote `count` bytes behind the first `start`, which were there before;
+        // the capacity was just checked.
+        unsafe { bytes.set_len(start + count) };
+    }
+}
+
 /// Where a read goes.
 #[derive(Debug)]
 pub(crate) enum Buffer {
@@ -124,8 +152,7 @@ impl Status {
     /// For the kernel to fill.
     pub(crate) fn empty() -> Self {
         Self {
-            // SAFETY: all zeroes is a valid `statx`.
-            raw: unsafe { std::mem::zeroed() },
+            raw: system::empty_status(),
         }
     }
 
@@ -145,8 +172,7 @@ pub(crate) struct Header(pub(crate) libc::msghdr);
 
 impl Header {
     pub(crate) fn empty() -> Self {
-        // SAFETY: all zeroes is a valid `msghdr` without address, vectors and control data.
-        Self(unsafe { std::mem::zeroed() })
+        Self(system::empty_header())
     }
 }
 

@@ -3,17 +3,15 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::rc::Rc;
 
-use super::options::{address, set};
+use super::options::local_addr;
 use super::stream::Stream;
-use crate::address::RawAddress;
 use crate::context;
-use crate::core::check;
-use crate::driver::Driver;
+use crate::driver::address::RawAddress;
+use crate::driver::{Driver, system};
 use crate::handle::{Handle, RawHandle};
-use crate::limits::LISTEN_BACKLOG;
 use crate::op::{Operation, io_result, perform};
 
 /// A listening socket. Connections beyond its backlog wait in the clients.
@@ -31,16 +29,13 @@ impl Listener {
         let core = context::current();
         let (raw, local) = match core.driver() {
             Driver::Uring(_) => {
-                let socket = new_socket(local)?;
-                let fd = socket.as_raw_fd();
-                set(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
-                let it = RawAddress::new(local);
-                let storage = (&raw const it.storage).cast();
-                // SAFETY: the address is readable for its size during the call.
-                check(unsafe { libc::bind(fd, storage, it.size_bytes) })?;
-                // SAFETY: no memory is passed.
-                check(unsafe { libc::listen(fd, LISTEN_BACKLOG) })?;
-                (RawHandle::Fd(socket), address(fd, libc::getsockname)?)
+                let raw = RawAddress::new(local);
+                let socket = system::new_socket(&raw)?;
+                let fd = socket.as_fd();
+                system::set_option(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
+                system::listen(fd, &raw)?;
+                let local = local_addr(fd)?;
+                (RawHandle::Fd(socket), local)
             }
             Driver::Sim(sim) => {
                 let (handle, local) = sim.listen(local)?;
@@ -87,13 +82,4 @@ impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Listener({})", self.local)
     }
-}
-
-/// A TCP socket of the family of `address`.
-pub(super) fn new_socket(address: SocketAddr) -> io::Result<OwnedFd> {
-    let family = RawAddress::new(address).family();
-    // SAFETY: no memory is passed.
-    let fd = check(unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) })?;
-    // SAFETY: a descriptor the kernel just made for us and nobody else owns.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -4,16 +4,15 @@ use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::listener::new_socket;
 use super::options::{self, KeepAlive};
-use crate::address::RawAddress;
 use crate::buffer::Slice;
 use crate::context;
-use crate::driver::Driver;
+use crate::driver::address::RawAddress;
+use crate::driver::{Driver, system};
 use crate::file::is_transient;
 use crate::handle::{Handle, RawHandle};
 use crate::op::{Header, Operation, Vectors, io_result, perform};
@@ -52,7 +51,7 @@ impl Stream {
     /// As connect(2).
     pub async fn connect(peer: SocketAddr) -> io::Result<Self> {
         let raw = match context::current().driver() {
-            Driver::Uring(_) => RawHandle::Fd(new_socket(peer)?),
+            Driver::Uring(_) => RawHandle::Fd(system::new_socket(&RawAddress::new(peer))?),
             Driver::Sim(sim) => RawHandle::Sim(sim.new_socket()),
         };
         let stream = Self::new(raw, peer);
@@ -77,7 +76,7 @@ impl Stream {
     /// As getsockname(2).
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match self.handle.raw() {
-            RawHandle::Fd(fd) => options::address(fd.as_raw_fd(), libc::getsockname),
+            RawHandle::Fd(fd) => options::local_addr(fd.as_fd()),
             RawHandle::Sim(socket) => match context::current().driver() {
                 Driver::Sim(sim) => sim.local_addr(socket),
                 Driver::Uring(_) => unreachable!("a simulated socket never leaves its world"),
@@ -131,11 +130,7 @@ impl Stream {
             buffer = received;
             match io_result(result) {
                 Ok(count) => {
-                    let len = buffer.len() + count;
                     assert!(count <= size_bytes_max);
-                    assert!(len <= buffer.capacity());
-                    // SAFETY: the operation wrote `count` bytes behind the first `len - count`.
-                    unsafe { buffer.set_len(len) };
                     return (Ok(count), buffer);
                 }
                 Err(error) if is_transient(&error) => {}
@@ -243,14 +238,14 @@ impl Stream {
     /// As setsockopt(2).
     pub fn set_keepalive(&self, keepalive: KeepAlive) -> io::Result<()> {
         match self.handle.raw() {
-            RawHandle::Fd(fd) => options::set_keepalive(fd.as_raw_fd(), keepalive),
+            RawHandle::Fd(fd) => options::set_keepalive(fd.as_fd(), keepalive),
             RawHandle::Sim(_) => Ok(()),
         }
     }
 
     fn set(&self, level: i32, name: i32, value: i32) -> io::Result<()> {
         match self.handle.raw() {
-            RawHandle::Fd(fd) => options::set(fd.as_raw_fd(), level, name, value),
+            RawHandle::Fd(fd) => system::set_option(fd.as_fd(), level, name, value),
             RawHandle::Sim(_) => Ok(()),
         }
     }

@@ -12,7 +12,7 @@ use super::event::{Action, Waiting};
 use super::handle::SimHandle;
 use super::world::{Cores, ProcessId};
 use super::world_state::{Owner, Resource, World};
-use crate::address::RawAddress;
+use crate::driver::address::RawAddress;
 use crate::handle::Handle;
 use crate::op::Operation;
 

@@ -17,6 +17,7 @@ use super::spin::Spin;
 use super::{entry, probe};
 use crate::clock;
 use crate::core::Core;
+use crate::driver::system;
 use crate::limits::{BACKGROUND_TURNS, DRAIN_TIMEOUT, TURN_BUDGET};
 use crate::op::{Operation, OperationId};
 use crate::remote::Remote;
@@ -87,7 +88,10 @@ impl UringDriver {
         if let Operation::SetLen { file, size_bytes } = operation
             && !self.features.truncates
         {
-            let result = truncate_blocking(file.fd(), *size_bytes);
+            let result = match system::truncate(file.fd(), *size_bytes) {
+                Ok(()) => 0,
+                Err(error) => -i64::from(error.raw_os_error().unwrap_or(libc::EIO)),
+            };
             self.finished.borrow_mut().push((id, result));
             return false;
         }
@@ -250,13 +254,7 @@ impl UringDriver {
     }
 
     fn drain_event(&self) {
-        let Some(fd) = self.remote.event_fd() else {
-            return;
-        };
-        let mut count = [0_u8; 8];
-        // SAFETY: eight writable bytes. Poll said that the counter is not zero and only this core
-        // reads it, so the call does not block.
-        unsafe { libc::read(fd, count.as_mut_ptr().cast(), count.len()) };
+        self.remote.drain_event();
     }
 
     /// One turn: tasks, timers, mailboxes; then the ring, waiting when there is nothing to do.
@@ -394,17 +392,6 @@ fn push_entry(ring: &mut IoUring, entry: &Entry) -> bool {
     // SAFETY: every address in the entry points into memory that its operation owns, and the
     // core's table keeps the operation until its last completion (`op/table.rs`).
     unsafe { ring.submission().push(entry) }.is_ok()
-}
-
-fn truncate_blocking(fd: RawFd, size_bytes: u64) -> i64 {
-    let Ok(size) = libc::off_t::try_from(size_bytes) else {
-        return -i64::from(libc::EFBIG);
-    };
-    // SAFETY: no memory is passed.
-    match crate::core::check(unsafe { libc::ftruncate(fd, size) }) {
-        Ok(_) => 0,
-        Err(error) => -i64::from(error.raw_os_error().unwrap_or(libc::EIO)),
-    }
 }
 
 fn register_staging(ring: &IoUring) -> Option<Arc<Staging>> {
