@@ -11,7 +11,7 @@
 //!   32  file size u64                   32  tail u64
 //!   40  first sequence u64              40  durable u64
 //!   48  tail u64                        48  payload crc32c u32
-//!   56  durable u64                     52  zeroes
+//!   56  durable u64                     52  shard u32, then zeroes
 //! 4092  crc32c of the block             60  crc32c of the 60 bytes before
 //! ```
 //! The *tail* is the lowest sequence still needed; it is always the first sequence of a file.
@@ -100,6 +100,8 @@ pub struct EntryHeader {
     pub durable: u64,
     /// CRC-32C of the payload.
     pub payload_crc: u32,
+    /// The shard that wrote the entry.
+    pub shard: u32,
 }
 
 impl EntryHeader {
@@ -124,6 +126,7 @@ impl EntryHeader {
         head[32..40].copy_from_slice(&self.tail.to_le_bytes());
         head[40..48].copy_from_slice(&self.durable.to_le_bytes());
         head[48..52].copy_from_slice(&self.payload_crc.to_le_bytes());
+        head[52..56].copy_from_slice(&self.shard.to_le_bytes());
         let crc = crc32c(&head[..ENTRY_CRC_AT]);
         head[ENTRY_CRC_AT..].copy_from_slice(&crc.to_le_bytes());
     }
@@ -142,6 +145,7 @@ impl EntryHeader {
             tail: u64_at(head, 32),
             durable: u64_at(head, 40),
             payload_crc: u32_at(head, 48),
+            shard: u32_at(head, 52),
         })
     }
 
@@ -187,6 +191,7 @@ mod tests {
             tail: 3,
             durable: 8,
             payload_crc: crc32c(payload),
+            shard: 2,
         }
     }
 

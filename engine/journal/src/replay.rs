@@ -78,6 +78,14 @@ impl FileScan {
         }
     }
 
+    /// The shard that wrote the file: its header says so, or without one the entries do. `None`
+    /// when nothing does: the file holds nothing.
+    #[must_use]
+    pub fn shard(&self) -> Option<u32> {
+        let of_header = self.header.map(|header| header.shard);
+        of_header.or_else(|| self.beyond.first().map(|entry| entry.shard))
+    }
+
     /// An entry's payload.
     #[must_use]
     pub fn payload(&self, entry: &ScannedEntry) -> &[u8] {
@@ -256,6 +264,7 @@ mod tests {
                 tail,
                 durable,
                 payload_crc: crc32c(&payload),
+                shard: 0,
             };
             header.encode(&mut self.bytes[self.at..]);
             self.bytes[self.at + 64..self.at + 72].copy_from_slice(&payload);

@@ -173,6 +173,7 @@ impl Journal {
         assert!(self.position + size as u64 <= active.size_bytes);
         let sequence = self.next_sequence;
         let (file_id, tail, durable) = (active.file_id, self.tail, self.durable);
+        let shard = self.options.shard;
         if !self.staging.try_reset(0) {
             // A cancelled write still refers to the old memory.
             self.staging = AppendBuf::new(ENTRY_SIZE_BYTES_MAX, 0);
@@ -188,15 +189,23 @@ impl Journal {
                 tail,
                 durable,
                 payload_crc: crc32c(&bytes[ENTRY_HEADER_SIZE_BYTES..end]),
+                shard,
             };
             header.encode(bytes);
         });
         let syncs = mode == WriteMode::Durable && self.has_plain_entries;
         let write_mode = if syncs { WriteMode::Plain } else { mode };
-        let written = active.file.write_at(self.position, [entry], write_mode).await;
+        let written = active
+            .file
+            .write_at(self.position, [entry], write_mode)
+            .await;
         written.map_err(|error| failed(&active.file, error))?;
         if syncs {
-            active.file.sync_data().await.map_err(|error| failed(&active.file, error))?;
+            active
+                .file
+                .sync_data()
+                .await
+                .map_err(|error| failed(&active.file, error))?;
         }
         self.has_plain_entries = mode == WriteMode::Plain;
         self.position += size as u64;

@@ -70,7 +70,9 @@ impl Log {
         if leader_epoch >= 0 && state.epochs.assign(leader_epoch, base_offset) {
             state.epochs_written = false;
         }
-        state.producers.update(info, base_offset);
+        if !info.is_control {
+            state.producers.update(info, base_offset);
+        }
         state.end_offset = next_offset;
         push_pending(state, pending);
         let shared = &log.shared;

@@ -15,7 +15,16 @@ use crate::write::{cut_into_pieces, run_all, write_all};
 /// Runs until the store closes or fails.
 pub(crate) async fn run(shared: Rc<Shared>) {
     loop {
-        if shared.is_failed() || shared.condition.get() == Condition::Closing {
+        if shared.is_failed() {
+            break;
+        }
+        if shared.condition.get() == Condition::Closing {
+            match crate::close::finish(&shared).await {
+                Ok(()) => {}
+                // The journal stays, and the next start recovers: nothing is lost.
+                Err(error) if error.is_disk_full() => {}
+                Err(error) => shared.fail(&error),
+            }
             break;
         }
         match work(&shared).await {

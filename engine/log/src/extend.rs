@@ -33,6 +33,9 @@ impl LogInner {
                 let Some(segment) = state.segment_mut(segment_base) else {
                     return Err(StoreError::Failed);
                 };
+                if segment.is_sealed {
+                    break;
+                }
                 if segment.is_created && segment.file_size_bytes >= align_up(end, BLOCK) {
                     break;
                 }

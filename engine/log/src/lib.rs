@@ -18,6 +18,7 @@
 
 mod append;
 pub mod checkpoint_file;
+mod close;
 mod commit;
 mod commit_record;
 mod config;
@@ -39,6 +40,7 @@ mod producer_state;
 mod reader;
 mod ready;
 mod recent_batches;
+mod recovery;
 pub mod retention;
 mod roll;
 mod scan;
@@ -52,6 +54,7 @@ pub mod txn_index;
 mod write;
 
 pub use append::Appended;
+pub use close::{ClosedStore, complete_clean_stop};
 pub use config::{Durability, FlushFiles, Guards, IoMode, LogConfig, Sizes, StoreConfig};
 pub use error::{AppendError, Damage, ReadError, StoreError};
 pub use leader_epochs::{EpochEntry, LeaderEpochs};
@@ -63,5 +66,6 @@ pub use producer_state::{
 };
 pub use reader::{ReadData, ReadRequest};
 pub use recent_batches::{BatchMetadata, RecentBatches};
+pub use recovery::{Found, RecoveredLog, RecoveryReport, begin_use, recover};
 pub use store::{FoundPartition, LogStore, PartitionDir, Progress, find_partitions};
 pub use time_index::TimeIndex;

@@ -130,6 +130,7 @@ pub(crate) async fn find_segments(directory: &Path) -> Result<VecDeque<Segment>,
 /// entry, which sealing wrote.
 async fn load_sealed(directory: &Path, segment: &mut Segment) -> Result<(), StoreError> {
     segment.index = None;
+    segment.is_sealed = true;
     let path = segment_file(directory, segment.base_offset, TIME_INDEX_SUFFIX);
     let failed = || StoreError::io("reading", path.clone());
     let file = match File::open(&path, OpenOptions::reading()).await {
@@ -261,7 +262,7 @@ pub(crate) async fn load_indexes(directory: &Path, base_offset: i64, size: u64) 
     index
 }
 
-async fn load_epochs(directory: &Path) -> LeaderEpochs {
+pub(crate) async fn load_epochs(directory: &Path) -> LeaderEpochs {
     let path = directory.join(LEADER_EPOCH_CHECKPOINT);
     let bytes = fs::read_file(&path, EPOCH_CHECKPOINT_SIZE_BYTES_MAX)
         .await

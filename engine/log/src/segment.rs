@@ -42,6 +42,8 @@ pub(crate) struct Segment {
     pub(crate) is_writing: bool,
     /// Pre-writing is in flight, behind all data.
     pub(crate) is_extending: bool,
+    /// Being given, or has, its exact length: the file grows no more.
+    pub(crate) is_sealed: bool,
     /// Data was written that no flush has covered.
     pub(crate) needs_flush: bool,
     /// The guard of the last block.
@@ -78,6 +80,7 @@ impl Segment {
             file: None,
             is_writing: false,
             is_extending: false,
+            is_sealed: false,
             needs_flush: false,
             held: Held::default(),
             pinned_file: None,
@@ -100,6 +103,7 @@ impl Segment {
     pub(crate) fn on_append(&mut self, base_offset: i64, info: &BatchInfo, interval_bytes: u64) {
         let last_offset = base_offset + i64::from(info.last_offset_delta);
         let size = info.size_bytes as u64;
+        self.is_synced = false;
         self.on_batch(last_offset, info.max_timestamp, size, interval_bytes);
     }
 

@@ -84,15 +84,18 @@ impl LogInner {
     /// Gives a full segment its exact length and its final indexes, durably.
     pub(crate) async fn seal(&self, base_offset: i64) -> Result<(), StoreError> {
         loop {
-            match self.state.borrow().segment(base_offset) {
-                Some(segment) if segment.is_extending => {}
+            match self.state.borrow_mut().segment_mut(base_offset) {
+                Some(segment) if segment.is_extending => segment.is_sealed = true,
                 _ => break,
             }
             self.shared.progress.wait().await;
         }
         let file = self.segment_file(base_offset).await?;
-        let end = match self.state.borrow().segment(base_offset) {
-            Some(segment) => segment.end_position,
+        let end = match self.state.borrow_mut().segment_mut(base_offset) {
+            Some(segment) => {
+                segment.is_sealed = true;
+                segment.end_position
+            }
             None => return Ok(()),
         };
         let failed = || StoreError::io("sealing", file.path());

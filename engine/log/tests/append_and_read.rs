@@ -10,7 +10,10 @@ fn what_was_committed_is_read_back_from_memory_and_from_disk() {
     let directory = Directory::new("append-read");
     let path = directory.path().to_path_buf();
     run(async move {
-        let config = LogConfig { segment_size_bytes: 300_000, ..LogConfig::default() };
+        let config = LogConfig {
+            segment_size_bytes: 300_000,
+            ..LogConfig::default()
+        };
         let (store, log) = open(&path, config).await;
         let loop_store = store.clone();
         let commits = engine_runtime::spawn(async move { loop_store.run_commits(|_| {}).await });

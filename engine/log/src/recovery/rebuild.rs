@@ -1,0 +1,355 @@
+//! What is derived from a log's segments, rebuilt from where it was last durable: indexes, epochs,
+//! producers. Walks every batch there and checks its checksum on the way.
+
+use std::path::{Path, PathBuf};
+
+use engine_record::BatchView;
+use engine_runtime::{File, OpenOptions, Slice, WriteMode, fs};
+
+use crate::error::{Damage, StoreError};
+use crate::layout::{
+    INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, LOG_SUFFIX, SNAPSHOT_SUFFIX, TIME_INDEX_SUFFIX,
+    parse_segment_file, segment_file,
+};
+use crate::leader_epochs::LeaderEpochs;
+use crate::load::{find_segments, load_epochs, load_indexes};
+use crate::producer_snapshot;
+use crate::producer_state::ProducerState;
+use crate::scan::{ScanDepth, ScanEnd, scan};
+use crate::segment::{Segment, SegmentIndex};
+
+/// Kafka's default; a log with another interval gets a denser or sparser index, both are right.
+const INDEX_INTERVAL_BYTES: u64 = 4096;
+/// Larger snapshots are not Kafka's.
+const SNAPSHOT_SIZE_BYTES_MAX: usize = 1 << 30;
+
+/// A folder whose derived files are being rebuilt.
+pub(crate) struct Rebuild {
+    directory: PathBuf,
+    is_direct: bool,
+    epochs: LeaderEpochs,
+    producers: ProducerState,
+    /// Batches below this are in `producers` already.
+    producers_from: i64,
+}
+
+/// One segment to walk over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SegmentToRebuild {
+    pub(crate) base_offset: i64,
+    /// Bytes of the file that are data, or may be.
+    pub(crate) end_position: u64,
+    /// What is derived of the batches below this is good.
+    pub(crate) synced_position: u64,
+    /// Whether the segment takes no more appends.
+    pub(crate) is_sealed: bool,
+}
+
+/// What a walk found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rebuilt {
+    pub(crate) end: ScanEnd,
+    /// The offset after the last good batch; the base offset when there is none.
+    pub(crate) next_offset: i64,
+    /// Bytes walked over.
+    pub(crate) scanned_bytes: u64,
+}
+
+impl Rebuild {
+    /// Loads what is good: epochs, and the newest producer snapshot at or below `end_offset`.
+    /// Snapshots above are removed.
+    pub(crate) async fn begin(
+        directory: &Path,
+        is_direct: bool,
+        end_offset: i64,
+    ) -> Result<Self, StoreError> {
+        let failed = || StoreError::io("listing", directory);
+        let entries = fs::read_dir(directory).await.map_err(failed())?;
+        let mut offsets: Vec<i64> = entries
+            .iter()
+            .filter_map(|entry| parse_segment_file(entry.name.to_str()?, SNAPSHOT_SUFFIX))
+            .collect();
+        offsets.sort_unstable();
+        let mut this = Self {
+            directory: directory.to_path_buf(),
+            is_direct,
+            epochs: load_epochs(directory).await,
+            producers: ProducerState::default(),
+            producers_from: i64::MIN,
+        };
+        let mut is_lost = false;
+        while let Some(offset) = offsets.pop() {
+            let path = segment_file(directory, offset, SNAPSHOT_SUFFIX);
+            if offset <= end_offset {
+                let bytes = fs::read_file(&path, SNAPSHOT_SIZE_BYTES_MAX).await;
+                let mut producers = ProducerState::default();
+                let now_ms = engine_runtime::wall_clock_ms();
+                let read = bytes.is_ok_and(|bytes| {
+                    producer_snapshot::decode_into(&bytes, &mut producers, now_ms, i64::MAX).is_ok()
+                });
+                if read {
+                    this.producers = producers;
+                    this.producers_from = offset;
+                    return Ok(this);
+                }
+            }
+            is_lost = true;
+            fs::remove_file(&path)
+                .await
+                .map_err(StoreError::io("removing", &path))?;
+        }
+        if !is_lost {
+            // There never was one: no producer wrote before what will be walked over.
+            this.producers_from = i64::MAX;
+        }
+        Ok(this)
+    }
+
+    /// The producers know the batches below their snapshot; those from there to where the walk
+    /// begins are told here.
+    async fn catch_up_producers(
+        &mut self,
+        base_offset: i64,
+        from: u64,
+        first_offset: i64,
+    ) -> Result<(), StoreError> {
+        if self.producers_from >= first_offset {
+            return Ok(());
+        }
+        let segments = find_segments(&self.directory).await?;
+        let older = segments
+            .iter()
+            .filter(|segment| segment.base_offset < base_offset);
+        let older: Vec<_> = older
+            .map(|it| (it.base_offset, it.file_size_bytes))
+            .collect();
+        for (index, &(base, size)) in older.iter().enumerate() {
+            let next_base = older.get(index + 1).map_or(base_offset, |next| next.0);
+            if next_base > self.producers_from {
+                self.replay_producers(base, size).await?;
+            }
+        }
+        self.replay_producers(base_offset, from).await
+    }
+
+    /// Tells the producers about the batches of a segment below `end_position`.
+    async fn replay_producers(
+        &mut self,
+        base_offset: i64,
+        end_position: u64,
+    ) -> Result<(), StoreError> {
+        let file = self.open(base_offset).await?;
+        let (producers, from) = (&mut self.producers, self.producers_from);
+        scan(
+            &file,
+            0..end_position,
+            ScanDepth::Checksums,
+            |_, header, bytes| {
+                if header.base_offset >= from {
+                    replay_batch(producers, bytes);
+                }
+                true
+            },
+        )
+        .await
+        .map_err(StoreError::io("reading", file.path()))?;
+        Ok(())
+    }
+
+    /// Walks over a segment from its synced position on (or a little before), writes its index
+    /// files, and learns epochs and producers.
+    pub(crate) async fn segment(
+        &mut self,
+        segment: SegmentToRebuild,
+        is_first: bool,
+    ) -> Result<Rebuilt, StoreError> {
+        let SegmentToRebuild {
+            base_offset,
+            end_position,
+            synced_position,
+            is_sealed,
+        } = segment;
+        let file = self.open(base_offset).await?;
+        let mut index = load_indexes(&self.directory, base_offset, synced_position.max(1)).await;
+        index.offsets.truncate_at(synced_position);
+        let from = index.offsets.last_position().unwrap_or(0);
+        let first_offset = first_offset_at(&file, from..end_position)
+            .await?
+            .unwrap_or(base_offset);
+        if is_first {
+            self.catch_up_producers(base_offset, from, first_offset)
+                .await?;
+        }
+        // The batch of the last kept entry is walked over again, for its timestamp.
+        keep_times_through(&mut index, first_offset, from);
+        let mut rebuilt = Segment::new(base_offset, 0);
+        rebuilt.max_timestamp = index.times.last().unwrap_or((-1, -1));
+        rebuilt.index = Some(index);
+        rebuilt.end_position = from;
+        let mut is_indexed = from > 0;
+        let mut next_offset = first_offset;
+        let mut expected = first_offset;
+        let (epochs, producers) = (&mut self.epochs, &mut self.producers);
+        // Without any snapshot no producer had written before the walk.
+        let known_below = if self.producers_from == i64::MAX {
+            i64::MIN
+        } else {
+            self.producers_from
+        };
+        let end = scan(
+            &file,
+            from..end_position,
+            ScanDepth::Checksums,
+            |_, header, bytes| {
+                if header.base_offset < expected || header.last_offset_delta < 0 {
+                    return false; // of an earlier life of the file
+                }
+                expected = header.next_offset();
+                next_offset = expected;
+                let size = bytes.len() as u64;
+                if std::mem::take(&mut is_indexed) {
+                    if header.max_timestamp > rebuilt.max_timestamp.0 {
+                        rebuilt.max_timestamp = (header.max_timestamp, header.last_offset());
+                    }
+                    rebuilt.end_position += size;
+                    if let Some(index) = &mut rebuilt.index {
+                        index.bytes_since_entry = size;
+                        index
+                            .times
+                            .maybe_push(rebuilt.max_timestamp.0, rebuilt.max_timestamp.1);
+                    }
+                } else {
+                    let last = header.last_offset();
+                    rebuilt.on_batch(last, header.max_timestamp, size, INDEX_INTERVAL_BYTES);
+                }
+                if header.leader_epoch >= 0 {
+                    epochs.assign(header.leader_epoch, header.base_offset);
+                }
+                if header.base_offset >= known_below {
+                    replay_batch(producers, bytes);
+                }
+                true
+            },
+        )
+        .await
+        .map_err(StoreError::io("reading", file.path()))?;
+        self.write_indexes(base_offset, &mut rebuilt, is_sealed)
+            .await?;
+        Ok(Rebuilt {
+            end,
+            next_offset,
+            scanned_bytes: end.position - from,
+        })
+    }
+
+    /// Writes epochs and a producer snapshot for a log that ends here. The caller syncs.
+    pub(crate) async fn finish(mut self, end_offset: i64) -> Result<(), StoreError> {
+        self.epochs.truncate_end(end_offset);
+        self.write(
+            &self.directory.join(LEADER_EPOCH_CHECKPOINT),
+            self.epochs.encode().into_bytes(),
+        )
+        .await?;
+        if !self.producers.is_empty() {
+            let path = segment_file(&self.directory, end_offset, SNAPSHOT_SUFFIX);
+            self.write(&path, producer_snapshot::encode(&self.producers))
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn write_indexes(
+        &self,
+        base_offset: i64,
+        rebuilt: &mut Segment,
+        is_sealed: bool,
+    ) -> Result<(), StoreError> {
+        let Some(index) = &mut rebuilt.index else {
+            return Ok(());
+        };
+        if is_sealed {
+            index
+                .times
+                .maybe_push(rebuilt.max_timestamp.0, rebuilt.max_timestamp.1);
+        }
+        let path = segment_file(&self.directory, base_offset, INDEX_SUFFIX);
+        self.write(&path, index.offsets.encode_from(0)).await?;
+        let path = segment_file(&self.directory, base_offset, TIME_INDEX_SUFFIX);
+        self.write(&path, index.times.encode_from(0)).await
+    }
+
+    /// Writes a whole file in place: recovery syncs the file system once, and until then the
+    /// journal says that these files are not to be trusted.
+    async fn write(&self, path: &Path, bytes: Vec<u8>) -> Result<(), StoreError> {
+        let failed = || StoreError::io("writing", path);
+        let options = OpenOptions {
+            truncate: true,
+            ..OpenOptions::writing()
+        };
+        let file = File::open(path, options).await.map_err(failed())?;
+        let written = file
+            .write_at(0, [Slice::from_vec(bytes)], WriteMode::Plain)
+            .await;
+        written.map_err(failed())
+    }
+
+    async fn open(&self, base_offset: i64) -> Result<File, StoreError> {
+        let path = segment_file(&self.directory, base_offset, LOG_SUFFIX);
+        let options = OpenOptions {
+            direct: self.is_direct,
+            ..OpenOptions::reading()
+        };
+        File::open(&path, options)
+            .await
+            .map_err(StoreError::io("opening", &path))
+    }
+}
+
+/// The damage that a walk found which should have reached the end.
+pub(crate) fn damage_at(directory: &Path, base_offset: i64, rebuilt: &Rebuilt) -> Damage {
+    Damage::Segment {
+        partition: directory
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        segment_base: base_offset,
+        position: rebuilt.end.position,
+        offset: rebuilt.next_offset,
+    }
+}
+
+fn replay_batch(producers: &mut ProducerState, bytes: &[u8]) {
+    if let Ok(batch) = BatchView::read(bytes)
+        && let Err(error) = producers.replay(&batch)
+    {
+        // The checksum was good: the broker that wrote it wrote it so.
+        tracing::warn!(
+            "a control batch at {} is malformed: {error}",
+            batch.header().base_offset
+        );
+    }
+}
+
+/// Drops the time entries of the batches that are walked over again.
+fn keep_times_through(index: &mut SegmentIndex, first_offset: i64, from: u64) {
+    if from == 0 {
+        index.times.truncate_at(i64::MIN);
+    } else {
+        index.times.truncate_at(first_offset);
+    }
+}
+
+async fn first_offset_at(
+    file: &File,
+    range: std::ops::Range<u64>,
+) -> Result<Option<i64>, StoreError> {
+    let mut first = None;
+    scan(file, range, ScanDepth::Headers, |_, header, _| {
+        first = Some(header.base_offset);
+        false
+    })
+    .await
+    .map_err(StoreError::io("reading", file.path()))?;
+    Ok(first)
+}

@@ -1,0 +1,309 @@
+//! One log made to be exactly what the journal proves: units verified, overlays written, lengths
+//! cut, strangers removed, derived files rebuilt. Doing it twice gives the same.
+
+use std::path::Path;
+
+use engine_base::limits::BLOCK_SIZE_BYTES;
+use engine_base::{align_down, align_up};
+use engine_codec::crc32c;
+use engine_runtime::{BlockBuf, File, OpenOptions, WriteMode, fs};
+
+use super::rebuild::{Rebuild, SegmentToRebuild, damage_at};
+use super::replay::{Described, LogReplay};
+use crate::error::{Damage, StoreError};
+use crate::layout::{
+    DELETED_FILE_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX,
+    parse_segment_file, segment_file,
+};
+
+const BLOCK: u64 = BLOCK_SIZE_BYTES as u64;
+const READ_SIZE_BYTES: u64 = 1 << 20;
+
+/// What was done to a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecoveredLog {
+    /// The partition's folder name.
+    pub name: String,
+    /// Where the log starts.
+    pub start_offset: i64,
+    /// Where it ends.
+    pub end_offset: i64,
+    /// Bytes restored from the journal.
+    pub restored_bytes: u64,
+    /// Bytes read to verify units and to rebuild what is derived.
+    pub read_bytes: u64,
+    /// Units that were described and never kept, and are not there.
+    pub cut_units: u64,
+}
+
+/// Repairs one log. `durable` is the highest entry that was certainly on stable media: what it
+/// and those before it describe must verify.
+pub(super) async fn repair(
+    directory: &Path,
+    is_direct: bool,
+    mut replay: LogReplay<'_>,
+    durable: u64,
+) -> Result<RecoveredLog, StoreError> {
+    let mut report = RecoveredLog {
+        name: directory
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        ..RecoveredLog::default()
+    };
+    verify(directory, is_direct, &mut replay, durable, &mut report).await?;
+    let listed: Vec<_> = replay.segments.clone();
+    for segment in &listed {
+        let restored = restore(
+            directory,
+            is_direct,
+            &replay,
+            segment.base_offset,
+            segment.end_position,
+        );
+        report.restored_bytes += restored.await?;
+    }
+    remove_strangers(directory, &replay).await?;
+
+    let end_offset = replay.end_offset;
+    let mut rebuild = Rebuild::begin(directory, is_direct, end_offset).await?;
+    for (index, segment) in listed.iter().enumerate() {
+        let to_rebuild = SegmentToRebuild {
+            base_offset: segment.base_offset,
+            end_position: segment.end_position,
+            synced_position: if index == 0 {
+                replay.synced_position
+            } else {
+                0
+            },
+            is_sealed: index + 1 < listed.len(),
+        };
+        let rebuilt = rebuild.segment(to_rebuild, index == 0).await?;
+        report.read_bytes += rebuilt.scanned_bytes;
+        let next = listed
+            .get(index + 1)
+            .map_or(end_offset, |next| next.base_offset);
+        if !rebuilt.end.is_complete || rebuilt.next_offset > next {
+            let damage = damage_at(directory, segment.base_offset, &rebuilt);
+            return Err(StoreError::Damaged(vec![damage]));
+        }
+    }
+    rebuild.finish(end_offset).await?;
+    report.start_offset = replay.start_offset.min(end_offset);
+    report.end_offset = end_offset;
+    Ok(report)
+}
+
+/// Checks the bytes of every unit. The first one that was never kept and does not verify is where
+/// the log ends; one that was kept is damage.
+async fn verify(
+    directory: &Path,
+    is_direct: bool,
+    replay: &mut LogReplay<'_>,
+    durable: u64,
+    report: &mut RecoveredLog,
+) -> Result<(), StoreError> {
+    let units = replay.units.clone();
+    for (index, unit) in units.iter().enumerate() {
+        let is_whole_in_journal = replay
+            .covered(unit.segment_base, unit.position + u64::from(unit.size))
+            .iter()
+            .any(|&(from, until)| {
+                from <= unit.position && until >= unit.position + u64::from(unit.size)
+            });
+        if !is_whole_in_journal {
+            report.read_bytes += u64::from(unit.size);
+        }
+        if unit_crc(directory, is_direct, replay, unit).await? == Some(unit.crc) {
+            continue;
+        }
+        let kept = units[index..]
+            .iter()
+            .find(|it| it.is_flushed && it.sequence <= durable);
+        if let Some(kept) = kept {
+            return Err(StoreError::Damaged(vec![Damage::Segment {
+                partition: report.name.clone(),
+                segment_base: kept.segment_base,
+                position: kept.position,
+                offset: kept.first_offset,
+            }]));
+        }
+        report.cut_units += (units.len() - index) as u64;
+        replay.cut_before(unit);
+        break;
+    }
+    Ok(())
+}
+
+/// The checksum of a unit's bytes with overlays applied; `None` when the segment is too short.
+async fn unit_crc(
+    directory: &Path,
+    is_direct: bool,
+    replay: &LogReplay<'_>,
+    unit: &Described,
+) -> Result<Option<u32>, StoreError> {
+    let end = unit.position + u64::from(unit.size);
+    let mut bytes = vec![0; unit.size as usize];
+    let covered = replay.covered(unit.segment_base, end);
+    let is_covered = covered
+        .iter()
+        .any(|&(from, until)| from <= unit.position && until >= end);
+    if !is_covered {
+        let Some(file) = open(directory, is_direct, unit.segment_base, false).await? else {
+            return Ok(None);
+        };
+        // What overlays do not cover must be in the file.
+        let needed_end = covered
+            .iter()
+            .find(|&&(_, until)| until == end)
+            .map_or(end, |it| it.0);
+        let count = read_range(&file, unit.position, &mut bytes).await?;
+        if unit.position + (count as u64) < needed_end {
+            return Ok(None);
+        }
+    }
+    replay.patch(unit.segment_base, unit.position, &mut bytes);
+    Ok(Some(crc32c(&bytes)))
+}
+
+/// Writes what the journal holds of a segment, where the file differs, and gives it its exact
+/// length. Returns the bytes written.
+async fn restore(
+    directory: &Path,
+    is_direct: bool,
+    replay: &LogReplay<'_>,
+    base_offset: i64,
+    end: u64,
+) -> Result<u64, StoreError> {
+    let Some(file) = open(directory, is_direct, base_offset, true).await? else {
+        unreachable!("opened with create");
+    };
+    let failed = || StoreError::io("restoring", file.path());
+    let mut restored = 0;
+    for (from, until) in replay.covered(base_offset, end) {
+        let mut at = align_down(from, BLOCK);
+        while at < until {
+            let piece_end = (at + READ_SIZE_BYTES).min(align_up(until, BLOCK));
+            restored += restore_piece(&file, replay, base_offset, at..piece_end, end).await?;
+            at = piece_end;
+        }
+    }
+    let size = file.len().await.map_err(failed())?;
+    if size < end {
+        return Err(StoreError::Damaged(vec![Damage::Segment {
+            partition: directory
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            segment_base: base_offset,
+            position: size,
+            offset: base_offset,
+        }]));
+    }
+    if size != end {
+        file.set_len(end).await.map_err(failed())?;
+    }
+    Ok(restored)
+}
+
+/// Whole blocks: what the file has, the journal's bytes over it, zeroes behind the end.
+async fn restore_piece(
+    file: &File,
+    replay: &LogReplay<'_>,
+    base_offset: i64,
+    range: std::ops::Range<u64>,
+    end: u64,
+) -> Result<u64, StoreError> {
+    let failed = || StoreError::io("restoring", file.path());
+    let size = (range.end - range.start) as usize;
+    let (count, found) = file.read_at(range.start, BlockBuf::new(size), size).await;
+    let count = count.map_err(failed())?;
+    let mut wanted = BlockBuf::new(size);
+    wanted[..count].copy_from_slice(&found[..count]);
+    replay.patch(base_offset, range.start, &mut wanted);
+    let data = end.min(range.end).saturating_sub(range.start) as usize;
+    wanted[data..].fill(0);
+    if count >= data && wanted[..data] == found[..data] {
+        return Ok(0);
+    }
+    let written = file
+        .write_at(range.start, [wanted.freeze()], WriteMode::Plain)
+        .await;
+    written.map_err(failed())?;
+    Ok(size as u64)
+}
+
+/// Files of segments that nothing was kept of: begun by a roll behind the end, or cut off.
+async fn remove_strangers(directory: &Path, replay: &LogReplay<'_>) -> Result<(), StoreError> {
+    let Some(active) = replay.segments.last() else {
+        return Ok(());
+    };
+    let failed = || StoreError::io("listing", directory);
+    for entry in fs::read_dir(directory).await.map_err(failed())? {
+        let name = entry.name.to_string_lossy();
+        let suffixes = [
+            LOG_SUFFIX,
+            INDEX_SUFFIX,
+            TIME_INDEX_SUFFIX,
+            TXN_INDEX_SUFFIX,
+        ];
+        let base = suffixes
+            .iter()
+            .find_map(|suffix| parse_segment_file(&name, suffix));
+        let is_stranger = base.is_some_and(|base| base > active.base_offset)
+            || name.ends_with(DELETED_FILE_SUFFIX);
+        if is_stranger {
+            let path = directory.join(&*name);
+            fs::remove_file(&path)
+                .await
+                .map_err(StoreError::io("removing", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Opens a segment; `None` when it does not exist and shall not be made.
+async fn open(
+    directory: &Path,
+    is_direct: bool,
+    base_offset: i64,
+    creates: bool,
+) -> Result<Option<File>, StoreError> {
+    let path = segment_file(directory, base_offset, LOG_SUFFIX);
+    let options = OpenOptions {
+        read: true,
+        write: true,
+        create: creates,
+        direct: is_direct,
+        ..OpenOptions::default()
+    };
+    match File::open(&path, options).await {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !creates => Ok(None),
+        Err(error) => Err(StoreError::io("opening", &path)(error)),
+    }
+}
+
+/// Reads into all of `target`; returns how many bytes there were.
+async fn read_range(file: &File, position: u64, target: &mut [u8]) -> Result<usize, StoreError> {
+    let end = position + target.len() as u64;
+    let mut at = align_down(position, BLOCK);
+    let mut done = 0;
+    while at < end {
+        let size = (align_up(end, BLOCK) - at).min(READ_SIZE_BYTES) as usize;
+        let (count, buffer) = file.read_at(at, BlockBuf::new(size), size).await;
+        let count = count.map_err(StoreError::io("reading", file.path()))?;
+        let skip = position.saturating_sub(at).min(count as u64) as usize;
+        let part = &buffer[skip..count];
+        let part = &part[..part.len().min(target.len() - done)];
+        target[done..done + part.len()].copy_from_slice(part);
+        done += part.len();
+        if count < size {
+            break;
+        }
+        at += size as u64;
+    }
+    Ok(done)
+}

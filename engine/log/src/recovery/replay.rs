@@ -1,0 +1,352 @@
+//! What the journal proves about one log: its records applied in order, without a disk.
+//!
+//! ```text
+//! state      where the log stood when the journal met it: everything below is in the segments
+//! units      where it ends now; what their inline bytes restore; what must verify
+//! truncated  everything said before is void: the segments were synced up to the cut
+//! ```
+//! Pure code.
+
+use engine_base::TopicPartition;
+
+use crate::commit_record::{Body, Inline, State, Truncated, Unit};
+
+/// A record contradicts those before it: written by another version, or a defect. Treated as
+/// damage, never guessed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Contradiction {
+    /// The entry.
+    pub(crate) sequence: u64,
+}
+
+/// A segment as the journal knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProvenSegment {
+    pub(crate) base_offset: i64,
+    pub(crate) end_position: u64,
+}
+
+/// Bytes of a segment that the journal holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Overlay<'a> {
+    pub(crate) segment_base: i64,
+    pub(crate) position: u64,
+    pub(crate) bytes: &'a [u8],
+}
+
+/// A unit whose bytes must be found in its segment, overlays applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Described {
+    pub(crate) sequence: u64,
+    pub(crate) segment_base: i64,
+    pub(crate) first_offset: i64,
+    pub(crate) position: u64,
+    pub(crate) size: u32,
+    pub(crate) crc: u32,
+    pub(crate) is_flushed: bool,
+}
+
+/// One log.
+#[derive(Debug)]
+pub(crate) struct LogReplay<'a> {
+    pub(crate) id: TopicPartition,
+    pub(crate) generation: u32,
+    pub(crate) start_offset: i64,
+    pub(crate) end_offset: i64,
+    /// In the first of `segments`: what is derived is durable up to here.
+    pub(crate) synced_position: u64,
+    /// Not wholly synced; the active one last.
+    pub(crate) segments: Vec<ProvenSegment>,
+    pub(crate) overlays: Vec<Overlay<'a>>,
+    pub(crate) units: Vec<Described>,
+}
+
+impl<'a> LogReplay<'a> {
+    /// The first record of a log is its state.
+    pub(crate) fn begin(id: TopicPartition, state: &State) -> Self {
+        Self {
+            id,
+            generation: state.generation,
+            start_offset: state.start_offset,
+            end_offset: state.end_offset,
+            synced_position: state.synced_position,
+            segments: proven(state),
+            overlays: Vec::new(),
+            units: Vec::new(),
+        }
+    }
+
+    /// Applies the next record.
+    pub(crate) fn apply(&mut self, sequence: u64, body: &Body<'a>) -> Result<(), Contradiction> {
+        let contradiction = Err(Contradiction { sequence });
+        match body {
+            Body::State(state) => {
+                if state.generation != self.generation || state.end_offset != self.end_offset {
+                    return contradiction;
+                }
+                self.start_offset = self.start_offset.max(state.start_offset);
+                self.synced_position = state.synced_position;
+                self.segments = proven(state);
+            }
+            // A unit of before a cut, described behind it, is void.
+            Body::Unit(unit) if unit.generation < self.generation => {}
+            Body::Unit(unit) => return self.apply_unit(sequence, unit),
+            Body::Image {
+                segment_base,
+                inline,
+            } => self.overlay(*segment_base, inline),
+            Body::Truncated(cut) if cut.generation <= self.generation => return contradiction,
+            Body::Truncated(cut) => self.apply_cut(cut),
+            Body::Trimmed { start_offset } => {
+                self.start_offset = self.start_offset.max(*start_offset);
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_unit(&mut self, sequence: u64, unit: &Unit<'a>) -> Result<(), Contradiction> {
+        let active = self.segments.last().copied();
+        let continues = active.is_some_and(|active| {
+            active.base_offset == unit.segment_base && active.end_position == unit.position
+        });
+        let rolls = unit.position == 0
+            && unit.segment_base == self.end_offset
+            && active.is_some_and(|active| active.base_offset < unit.segment_base);
+        let follows = unit.generation == self.generation
+            && unit.first_offset == self.end_offset
+            && unit.next_offset >= unit.first_offset;
+        if !follows || !(continues || rolls) {
+            return Err(Contradiction { sequence });
+        }
+        let end_position = unit.end_position();
+        if continues {
+            let last = self.segments.last_mut().expect("the unit continues it");
+            last.end_position = end_position;
+        } else {
+            self.segments.push(ProvenSegment {
+                base_offset: unit.segment_base,
+                end_position,
+            });
+        }
+        self.end_offset = unit.next_offset;
+        self.overlay(unit.segment_base, &unit.inline);
+        self.units.push(Described {
+            sequence,
+            segment_base: unit.segment_base,
+            first_offset: unit.first_offset,
+            position: unit.position,
+            size: unit.size,
+            crc: unit.crc,
+            is_flushed: unit.is_flushed,
+        });
+        Ok(())
+    }
+
+    fn apply_cut(&mut self, cut: &Truncated<'a>) {
+        self.generation = cut.generation;
+        self.end_offset = cut.end_offset;
+        self.start_offset = cut.start_offset.min(cut.end_offset);
+        let was_listed = self
+            .segments
+            .iter()
+            .any(|s| s.base_offset == cut.segment_base);
+        if self.segments.first().map(|s| s.base_offset) == Some(cut.segment_base) {
+            self.synced_position = self.synced_position.min(cut.position);
+        } else if !was_listed {
+            // Synced before, but its indexes reach past the cut now.
+            self.segments.clear();
+            self.synced_position = 0;
+        }
+        self.segments
+            .retain(|segment| segment.base_offset < cut.segment_base);
+        self.segments.push(ProvenSegment {
+            base_offset: cut.segment_base,
+            end_position: cut.position,
+        });
+        // The segments were synced before the cut was described.
+        self.overlays.clear();
+        self.units.clear();
+        self.overlay(cut.segment_base, &cut.inline);
+    }
+
+    fn overlay(&mut self, segment_base: i64, inline: &Inline<'a>) {
+        if !inline.bytes.is_empty() {
+            let Inline { position, bytes } = *inline;
+            self.overlays.push(Overlay {
+                segment_base,
+                position,
+                bytes,
+            });
+        }
+    }
+
+    /// The unit does not verify and was never kept: the log ends where it begins.
+    pub(crate) fn cut_before(&mut self, unit: &Described) {
+        self.end_offset = unit.first_offset;
+        self.start_offset = self.start_offset.min(unit.first_offset);
+        self.segments
+            .retain(|segment| segment.base_offset <= unit.segment_base);
+        if let Some(last) = self.segments.last_mut() {
+            last.end_position = unit.position;
+        }
+        self.units.retain(|other| other.sequence < unit.sequence);
+        // A roll that nothing was kept of never happened.
+        if self.segments.len() > 1 && unit.position == 0 {
+            self.segments.pop();
+        }
+    }
+
+    /// The overlays' bytes put over `bytes`, which begin at `position` of a segment.
+    pub(crate) fn patch(&self, segment_base: i64, position: u64, bytes: &mut [u8]) {
+        let end = position + bytes.len() as u64;
+        for overlay in self
+            .overlays
+            .iter()
+            .filter(|o| o.segment_base == segment_base)
+        {
+            let from = overlay.position.max(position);
+            let until = (overlay.position + overlay.bytes.len() as u64).min(end);
+            if from < until {
+                let source =
+                    (from - overlay.position) as usize..(until - overlay.position) as usize;
+                bytes[(from - position) as usize..(until - position) as usize]
+                    .copy_from_slice(&overlay.bytes[source]);
+            }
+        }
+    }
+
+    /// The ranges of a segment that overlays cover, merged, cut at `end`.
+    pub(crate) fn covered(&self, segment_base: i64, end: u64) -> Vec<(u64, u64)> {
+        let mut ranges: Vec<(u64, u64)> = self
+            .overlays
+            .iter()
+            .filter(|overlay| overlay.segment_base == segment_base)
+            .map(|overlay| {
+                let until = overlay.position + overlay.bytes.len() as u64;
+                (overlay.position, until.min(end))
+            })
+            .filter(|(from, until)| from < until)
+            .collect();
+        ranges.sort_unstable();
+        let mut merged: Vec<(u64, u64)> = Vec::new();
+        for (from, until) in ranges {
+            match merged.last_mut() {
+                Some(last) if from <= last.1 => last.1 = last.1.max(until),
+                _ => merged.push((from, until)),
+            }
+        }
+        merged
+    }
+}
+
+fn proven(state: &State) -> Vec<ProvenSegment> {
+    let segments = state.segments.iter();
+    segments
+        .map(|&(base_offset, end_position)| ProvenSegment {
+            base_offset,
+            end_position,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use engine_base::Uuid;
+
+    use super::*;
+
+    const ID: TopicPartition = TopicPartition {
+        topic_id: Uuid([1; 16]),
+        partition: 0,
+    };
+
+    fn begun() -> LogReplay<'static> {
+        let state = State {
+            generation: 1,
+            start_offset: 0,
+            end_offset: 10,
+            synced_position: 100,
+            segments: vec![(0, 500)],
+        };
+        LogReplay::begin(ID, &state)
+    }
+
+    fn unit(base: i64, offsets: (i64, i64), position: u64, bytes: &'static [u8]) -> Body<'static> {
+        Body::Unit(Unit {
+            generation: 1,
+            segment_base: base,
+            first_offset: offsets.0,
+            next_offset: offsets.1,
+            position,
+            size: bytes.len() as u32,
+            crc: 0,
+            is_flushed: true,
+            inline: Inline { position, bytes },
+        })
+    }
+
+    #[test]
+    fn units_follow_each_other_and_roll() {
+        let mut log = begun();
+        log.apply(1, &unit(0, (10, 12), 500, b"abc")).unwrap();
+        log.apply(2, &unit(12, (12, 13), 0, b"xy")).unwrap();
+        assert_eq!(log.end_offset, 13);
+        assert_eq!(log.segments.len(), 2);
+        assert_eq!(log.segments[0].end_position, 503);
+        let mut bytes = [b'.'; 5];
+        log.patch(0, 499, &mut bytes);
+        assert_eq!(&bytes, b".abc.");
+        assert_eq!(log.covered(0, 502), [(500, 502)]);
+    }
+
+    #[test]
+    fn gaps_and_overlaps_contradict() {
+        for bad in [
+            unit(0, (11, 12), 500, b"a"),
+            unit(0, (10, 12), 501, b"a"),
+            unit(0, (10, 12), 499, b"a"),
+            unit(5, (10, 12), 0, b"a"),
+        ] {
+            assert_eq!(begun().apply(7, &bad), Err(Contradiction { sequence: 7 }));
+        }
+    }
+
+    #[test]
+    fn cut_voids_what_was_said_and_older_units_behind_it() {
+        let mut log = begun();
+        log.apply(1, &unit(0, (10, 12), 500, b"abc")).unwrap();
+        let cut = Truncated {
+            generation: 2,
+            end_offset: 8,
+            start_offset: 0,
+            segment_base: 0,
+            position: 400,
+            inline: Inline {
+                position: 399,
+                bytes: b"z",
+            },
+        };
+        log.apply(2, &Body::Truncated(cut.clone())).unwrap();
+        log.apply(3, &unit(0, (12, 13), 503, b"old")).unwrap();
+        assert_eq!((log.end_offset, log.segments[0].end_position), (8, 400));
+        assert_eq!(log.covered(0, 1000), [(399, 400)]);
+        assert_eq!(log.synced_position, 100);
+        assert!(log.apply(4, &Body::Truncated(cut)).is_err());
+    }
+
+    #[test]
+    fn unit_that_was_never_kept_is_cut_with_its_roll() {
+        let mut log = begun();
+        log.apply(1, &unit(0, (10, 12), 500, b"abc")).unwrap();
+        log.apply(2, &unit(12, (12, 13), 0, b"xy")).unwrap();
+        let second = log.units[1];
+        log.cut_before(&second);
+        assert_eq!(
+            (log.end_offset, log.segments.len(), log.units.len()),
+            (12, 1, 1)
+        );
+        let first = log.units[0];
+        log.cut_before(&first);
+        assert_eq!((log.end_offset, log.segments[0].end_position), (10, 500));
+    }
+}

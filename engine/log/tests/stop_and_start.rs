@@ -1,0 +1,85 @@
+//! Clean stops, ends without one, and starts after both, on the real ring.
+
+mod common;
+
+use std::path::Path;
+
+use common::{Directory, batch, open, read_all, reopen, run};
+use engine_log::{Found, IoMode, LogConfig, begin_use, complete_clean_stop, recover};
+
+async fn append_some(path: &Path, config: LogConfig, is_first: bool, stops: bool) -> Vec<Vec<u8>> {
+    recover(path, IoMode::Auto, |_| {}).await.unwrap();
+    begin_use(path).await.unwrap();
+    let (store, log) = if is_first {
+        open(path, config).await
+    } else {
+        reopen(path, config).await
+    };
+    let loop_store = store.clone();
+    let commits = engine_runtime::spawn(async move { loop_store.run_commits(|_| {}).await });
+    for round in 0..40_usize {
+        let size = [10, 500, 5_000, 70_000][round % 4];
+        let (bytes, info) = batch(round as u64, size);
+        while log.append(&bytes, &info, 3, 0).is_err() {
+            log.ready_to_append().await.unwrap();
+        }
+        if round % 5 == 0 {
+            while log.durable_end_offset() < log.log_end_offset() {
+                engine_runtime::yield_now().await;
+            }
+        }
+    }
+    while log.durable_end_offset() < log.log_end_offset() {
+        engine_runtime::yield_now().await;
+    }
+    let found = read_all(&log).await;
+    if stops {
+        let closed = store.close().await.unwrap();
+        commits.await.unwrap().unwrap();
+        complete_clean_stop(path, vec![closed], &[], None)
+            .await
+            .unwrap();
+    }
+    found
+}
+
+fn starts_again(name: &str, stops: bool) {
+    let directory = Directory::new(name);
+    let path = directory.path().to_path_buf();
+    let config = LogConfig {
+        segment_size_bytes: 300_000,
+        ..LogConfig::default()
+    };
+    let mut kept = Vec::new();
+    for start in 0..4 {
+        let (path, config) = (path.clone(), config.clone());
+        let found = run(async move { append_some(&path, config, start == 0, stops).await });
+        assert!(found.starts_with(&kept), "start {start}");
+        assert_eq!(found.len(), kept.len() + 40);
+        kept = found;
+    }
+    let report = run({
+        let path = path.clone();
+        async move { recover(&path, IoMode::Auto, |_| {}).await.unwrap() }
+    });
+    assert_eq!(
+        report.found,
+        if stops {
+            Found::CleanStop
+        } else {
+            Found::OurCrash
+        }
+    );
+    let again = run(async move { recover(&path, IoMode::Auto, |_| {}).await.unwrap() });
+    assert_eq!(again.found, Found::CleanStop);
+}
+
+#[test]
+fn everything_is_there_after_clean_stops() {
+    starts_again("clean-stop", true);
+}
+
+#[test]
+fn everything_kept_is_there_after_the_process_ends() {
+    starts_again("no-stop", false);
+}
