@@ -331,13 +331,24 @@ impl Cluster {
         loop {
             let error = match self.refresh_once(names).await {
                 Ok(()) => return Ok(()),
-                Err(error) if waits_for(&error) => error,
+                Err(error) if self.waits_for(&error) => error,
                 Err(error) => return Err(error),
             };
             match retry.next_wait(now()) {
                 Some(wait) => sleep(wait).await,
                 None => return Err(error),
             }
+        }
+    }
+
+    /// Whether waiting helps. That a topic is unknown is an answer here, although producers of
+    /// Kafka wait for it: they make topics as they go. Who connects for the first time is told at
+    /// once that nobody is there; later the broker may just be starting again.
+    fn waits_for(&self, error: &ClientError) -> bool {
+        match error.code() {
+            Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => false,
+            Some(code) => code.is_retriable(),
+            None => !self.brokers.is_empty() && error.is_retriable(),
         }
     }
 
@@ -370,16 +381,6 @@ impl Cluster {
 
 /// How long metadata is waited for: a topic just made has no leader for a moment.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Whether waiting helps. That a topic is unknown is an answer here, although producers of Kafka
-/// wait for it: they make topics as they go.
-fn waits_for(error: &ClientError) -> bool {
-    let passing = [
-        ErrorCode::LEADER_NOT_AVAILABLE,
-        ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
-    ];
-    error.code().is_some_and(|code| passing.contains(&code))
-}
 
 fn host_port(host: &str, port: i32) -> HostPort {
     HostPort {

@@ -1,0 +1,250 @@
+//! The client against a broker that loses connections, in the simulated world: simulated time,
+//! no ports, the same seed the same run.
+
+mod broker;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use broker::{Broker, Faults, PORT, TOPIC};
+use engine_runtime::{ShardContext, SimOptions, SimWorld};
+use net_client::{
+    ClientError, Cluster, ClusterOptions, Compression, ConnectionOptions, ConsumedRecord, Consumer,
+    ConsumerOptions, HostPort, OffsetReset, Producer, ProducerOptions, ProducerRecord, StartAt,
+};
+use net_wire::{ApiKey, ErrorCode};
+
+/// Runs a client's work against a broker, each a process of its own.
+fn with_broker<T, F>(seed: u64, broker: &std::rc::Rc<Broker>, work: impl FnOnce() -> F) -> T
+where
+    T: 'static,
+    F: Future<Output = T> + 'static,
+{
+    let world = SimWorld::new(seed, SimOptions::default());
+    let (server, client) = (world.add_process("broker"), world.add_process("client"));
+    let served = std::rc::Rc::clone(broker);
+    let _shards = world.launch(server, 1, 4, move |_: ShardContext<()>| {
+        std::rc::Rc::clone(&served).serve()
+    });
+    world.run_for(Duration::from_millis(1));
+    world.runtime(client).block_on(work())
+}
+
+fn faults() -> Faults {
+    Faults {
+        api_versions_max: 5,
+        ..Faults::default()
+    }
+}
+
+async fn connect() -> Result<Cluster, ClientError> {
+    let bootstrap = vec![HostPort {
+        host: "broker".to_owned(),
+        port: PORT,
+    }];
+    Cluster::connect(ClusterOptions {
+        bootstrap,
+        connection: ConnectionOptions::default(),
+    })
+    .await
+}
+
+/// Connects although the first tries may break.
+async fn connect_at_last() -> Cluster {
+    for _ in 0..50 {
+        match connect().await {
+            Ok(cluster) => return cluster,
+            Err(error) => assert!(error.is_retriable(), "{error}"),
+        }
+    }
+    panic!("no connection in 50 tries");
+}
+
+async fn producer_at_last(options: &ProducerOptions) -> Producer {
+    for _ in 0..50 {
+        match Producer::new(connect_at_last().await, options.clone()).await {
+            Ok(producer) => return producer,
+            Err(error) => assert!(error.is_retriable(), "{error}"),
+        }
+    }
+    panic!("no producer in 50 tries");
+}
+
+async fn read_all(count: usize) -> Vec<ConsumedRecord> {
+    let mut cluster = connect_at_last().await;
+    let mut consumer = Consumer::new(ConsumerOptions {
+        reset: OffsetReset::Earliest,
+    });
+    let places: Vec<_> = (0..3)
+        .map(|partition| (TOPIC.to_owned(), partition, StartAt::Reset))
+        .collect();
+    consumer.assign(&mut cluster, &places).await.unwrap();
+    let mut records = Vec::new();
+    while records.len() < count {
+        let polled = consumer
+            .poll(&mut cluster, Duration::from_millis(100))
+            .await;
+        records.extend(polled.unwrap());
+    }
+    records
+}
+
+async fn send_numbers(options: &ProducerOptions, count: u32) {
+    let mut producer = producer_at_last(options).await;
+    for number in 0..count {
+        let value = number.to_be_bytes();
+        let partition = Some((number % 3) as i32);
+        let record = ProducerRecord {
+            topic: TOPIC,
+            partition,
+            value: Some(&value),
+            ..ProducerRecord::default()
+        };
+        producer.send(record).await.unwrap();
+        if number % 50 == 0 {
+            producer.flush().await.unwrap();
+        }
+    }
+    producer.flush().await.unwrap();
+}
+
+/// Every number once, and in order within its partition.
+fn assert_numbers(records: &[ConsumedRecord], count: u32) {
+    let mut last: BTreeMap<i32, u32> = BTreeMap::new();
+    for record in records {
+        let number = u32::from_be_bytes(record.value.as_deref().unwrap().try_into().unwrap());
+        let partition = record.partition;
+        assert_eq!(number % 3, partition as u32);
+        let expected = last
+            .get(&partition)
+            .map_or(partition as u32, |last| last + 3);
+        assert_eq!(number, expected, "partition {partition}");
+        last.insert(partition, number);
+    }
+    assert_eq!(records.len(), count as usize);
+}
+
+#[test]
+fn versions_are_negotiated_with_a_broker_that_lacks_ours() {
+    let broker = Broker::new(
+        1,
+        Faults {
+            api_versions_max: 2,
+            ..faults()
+        },
+    );
+    with_broker(1, &broker, || async { connect().await.map(|_| ()) }).unwrap();
+    let asked: Vec<i16> = broker
+        .requests
+        .borrow()
+        .iter()
+        .filter(|(key, _)| *key == ApiKey::ApiVersions)
+        .map(|(_, version)| *version)
+        .collect();
+    assert_eq!(asked, [5, 2]);
+}
+
+#[test]
+fn every_record_arrives_once_and_in_order_over_broken_connections() {
+    for seed in 0..20 {
+        let broken = Faults {
+            lost_before: 9,
+            lost_after: 9,
+            not_leader: 7,
+            fetch_cut: 40,
+            ..faults()
+        };
+        let broker = Broker::new(3, broken);
+        let compression =
+            [Compression::None, Compression::Lz4, Compression::Zstd][seed as usize % 3];
+        let options = ProducerOptions {
+            compression,
+            batch_size_bytes: 400,
+            ..ProducerOptions::default()
+        };
+        with_broker(seed, &broker, || async move {
+            send_numbers(&options, 300).await
+        });
+        let total: i64 = broker.logs.borrow().iter().map(|log| log.end_offset).sum();
+        assert_eq!(total, 300, "seed {seed}");
+        let records = with_broker(seed, &broker, || read_all(300));
+        assert_numbers(&records, 300);
+    }
+}
+
+#[test]
+fn an_unknown_topic_is_told_at_once() {
+    let broker = Broker::new(1, faults());
+    let error = with_broker(3, &broker, || async {
+        let mut cluster = connect().await.unwrap();
+        cluster.topic("nope").await.map(|_| ()).unwrap_err()
+    });
+    assert_eq!(error.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+    let error = with_broker(3, &broker, || async {
+        let mut cluster = connect().await.unwrap();
+        cluster.leader(TOPIC, 5).await.unwrap_err()
+    });
+    assert!(
+        matches!(
+            error,
+            ClientError::NoPartition {
+                partition: 5,
+                count: 1,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_silent_broker_is_given_up_after_the_timeout() {
+    let broker = Broker::new(
+        1,
+        Faults {
+            silent: Some(ApiKey::Metadata),
+            ..faults()
+        },
+    );
+    let error = with_broker(4, &broker, || async {
+        connect().await.map(|_| ()).unwrap_err()
+    });
+    assert!(
+        matches!(error, ClientError::TimedOut(ApiKey::Metadata)),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_address_without_a_broker_is_named() {
+    let world = SimWorld::new(5, SimOptions::default());
+    let (_server, client) = (world.add_process("broker"), world.add_process("client"));
+    let error = world
+        .runtime(client)
+        .block_on(async { connect().await.map(|_| ()).unwrap_err() });
+    assert!(error.to_string().contains("broker:9092"), "{error}");
+}
+
+#[test]
+fn a_position_that_is_gone_is_reset() {
+    let broker = Broker::new(3, faults());
+    with_broker(6, &broker, || async {
+        send_numbers(&ProducerOptions::default(), 30).await
+    });
+    let records = with_broker(6, &broker, || async {
+        let mut cluster = connect().await.unwrap();
+        let mut consumer = Consumer::new(ConsumerOptions {
+            reset: OffsetReset::Earliest,
+        });
+        let place = [(TOPIC.to_owned(), 0, StartAt::Offset(1_000_000))];
+        consumer.assign(&mut cluster, &place).await.unwrap();
+        let mut records = Vec::new();
+        while records.len() < 10 {
+            let wait = Duration::from_millis(10);
+            records.extend(consumer.poll(&mut cluster, wait).await.unwrap());
+        }
+        assert_eq!(consumer.positions()[&(TOPIC.to_owned(), 0)], 10);
+        records
+    });
+    assert_eq!(records[0].offset, 0);
+}
