@@ -1,6 +1,7 @@
 //! What a coordinator asks its log to keep, and what the log may say to that.
 
 use engine_base::Timestamp;
+use engine_record::{BatchBuilder, BatchOptions, Compression, EndTxnMarker, TxnOutcome};
 
 /// Names one append of a coordinator, in the order in which appends must reach the log.
 /// [`AppendId::LOADED`] stands for everything that was committed before the coordinator loaded.
@@ -30,6 +31,58 @@ pub struct Append {
     pub timestamp: Timestamp,
     /// What to write.
     pub body: AppendBody,
+}
+
+impl Append {
+    /// The batch for the log, under the expected offset and without a leader epoch, which the
+    /// partition stamps. A marker is never compressed.
+    #[must_use]
+    pub fn to_batch(&self, compression: Compression) -> Vec<u8> {
+        let options = BatchOptions {
+            base_offset: self.base_offset,
+            compression,
+            ..BatchOptions::default()
+        };
+        match &self.body {
+            AppendBody::Records { producer, records } => {
+                let options = match producer {
+                    None => options,
+                    // Kafka's coordinator has no sequence of its own: every batch is the first.
+                    Some(producer) => BatchOptions {
+                        producer_id: producer.id,
+                        producer_epoch: producer.epoch,
+                        base_sequence: 0,
+                        transactional: true,
+                        ..options
+                    },
+                };
+                let mut builder = BatchBuilder::new(options);
+                for record in records {
+                    builder.append(
+                        self.timestamp,
+                        Some(&record.key),
+                        record.value.as_deref(),
+                        &[],
+                    );
+                }
+                builder.finish()
+            }
+            AppendBody::Marker {
+                producer,
+                coordinator_epoch,
+                result,
+            } => {
+                let marker = EndTxnMarker {
+                    outcome: match result {
+                        TransactionResult::Commit => TxnOutcome::Commit,
+                        TransactionResult::Abort => TxnOutcome::Abort,
+                    },
+                    coordinator_epoch: *coordinator_epoch,
+                };
+                marker.batch(producer.id, producer.epoch, options, self.timestamp)
+            }
+        }
+    }
 }
 
 /// The two kinds of batches a coordinator writes.

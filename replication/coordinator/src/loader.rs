@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use engine_record::{BatchError, BatchView, Decompressor, EndTxnMarker, TxnOutcome};
+
 use crate::append::TransactionResult;
 use crate::machine::{Decoded, Machine, Position};
 use crate::runtime::{CoordinatorShard, Lifecycle};
@@ -43,19 +45,35 @@ pub struct LoadedRecord<'a> {
     pub value: Option<&'a [u8]>,
 }
 
-/// Loading met bytes that are no record. The coordinator must not serve: what it would answer
-/// would be older than what it has promised.
+/// Loading met bytes that are no batch or no record. The coordinator must not serve: what it would
+/// answer could be older than what was promised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LoadError<E> {
-    /// Where.
-    pub offset: i64,
-    /// What is wrong with the bytes.
-    pub reason: E,
+pub enum LoadError<E> {
+    /// A batch cannot be decompressed or taken apart.
+    Batch {
+        /// Its base offset.
+        base_offset: i64,
+        /// What is wrong with it.
+        reason: BatchError,
+    },
+    /// A record is not what its type says.
+    Record {
+        /// Its offset.
+        offset: i64,
+        /// What is wrong with it.
+        reason: E,
+    },
 }
 
 impl<E: fmt::Display> fmt::Display for LoadError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "record at offset {}: {}", self.offset, self.reason)
+        match self {
+            Self::Batch {
+                base_offset,
+                reason,
+            } => write!(f, "batch at offset {base_offset}: {reason}"),
+            Self::Record { offset, reason } => write!(f, "record at offset {offset}: {reason}"),
+        }
     }
 }
 
@@ -72,6 +90,63 @@ impl LoadedBatch<'_> {
 }
 
 impl<M: Machine> CoordinatorShard<M> {
+    /// Replays one batch of the log as it lies there; see [`Self::load`].
+    ///
+    /// # Errors
+    /// When the batch or a record in it cannot be read; the shard must then be dropped.
+    ///
+    /// # Panics
+    /// When the shard is no longer loading.
+    pub fn load_batch(
+        &mut self,
+        batch: &BatchView<'_>,
+        decompressor: &mut Decompressor,
+        high_watermark: i64,
+        notices: &mut Vec<M::Notice>,
+    ) -> Result<(), LoadError<M::DecodeError>> {
+        let header = batch.header();
+        let next_offset = header.next_offset();
+        let broken = |reason: BatchError| LoadError::Batch {
+            base_offset: header.base_offset,
+            reason,
+        };
+        if header.attributes.is_control() {
+            let marker = EndTxnMarker::of(batch).map_err(|error| broken(error.into()))?;
+            let loaded = match marker {
+                Some(marker) => LoadedBatch::Marker {
+                    next_offset,
+                    producer_id: header.producer_id,
+                    result: match marker.outcome {
+                        TxnOutcome::Commit => TransactionResult::Commit,
+                        TxnOutcome::Abort => TransactionResult::Abort,
+                    },
+                },
+                None => LoadedBatch::Records {
+                    next_offset,
+                    producer_id: None,
+                    records: &[],
+                },
+            };
+            return self.load(loaded, high_watermark, notices);
+        }
+        let payload = batch.decompressed(decompressor).map_err(broken)?;
+        let mut records = Vec::new();
+        for record in batch.records_in(&payload) {
+            let record = record.map_err(|error| broken(error.into()))?;
+            records.push(LoadedRecord {
+                offset: record.offset,
+                key: record.key,
+                value: record.value,
+            });
+        }
+        let loaded = LoadedBatch::Records {
+            next_offset,
+            producer_id: header.has_producer_id().then_some(header.producer_id),
+            records: &records,
+        };
+        self.load(loaded, high_watermark, notices)
+    }
+
     /// Replays one batch. Batches come in the order of the log, from its start to its end.
     ///
     /// # Errors
@@ -119,7 +194,7 @@ impl<M: Machine> CoordinatorShard<M> {
                         }
                         Ok(Decoded::Ignored(notice)) => notices.extend(notice),
                         Err(reason) => {
-                            return Err(LoadError {
+                            return Err(LoadError::Record {
                                 offset: record.offset,
                                 reason,
                             });

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use engine_base::{Instant, TopicId};
+use engine_record::{BatchView, Compression, Decompressor};
 use replication_coordinator::{
-    Append, AppendBody, AppendError, CoordinatorShard, Effects, Lifecycle, LoadedBatch,
-    LoadedRecord, Moment, Producer, RuntimeConfig, Token, TransactionResult,
+    Append, AppendError, CoordinatorShard, Effects, Lifecycle, Moment, Producer, RuntimeConfig,
+    Token, TransactionResult,
 };
 use replication_group::{
     Answer, Assignment, CompleteTransactionRequest, DescribedGroup, GroupConfig, GroupCoordinator,
@@ -552,40 +553,22 @@ pub(crate) fn topic(name: &str, partition: i32, committed_offset: i64) -> Offset
     }
 }
 
+/// Through the bytes of the log, some compressed.
 fn load_append(
     shard: &mut CoordinatorShard<GroupCoordinator>,
     append: &Append,
     high_watermark: i64,
     notices: &mut Vec<Notice>,
 ) {
-    let next_offset = append.base_offset + i64::try_from(append.body.record_count()).unwrap();
-    let records: Vec<LoadedRecord<'_>>;
-    let batch = match &append.body {
-        AppendBody::Records {
-            producer,
-            records: written,
-        } => {
-            let numbered = (append.base_offset..).zip(written);
-            records = numbered
-                .map(|(offset, record)| LoadedRecord {
-                    offset,
-                    key: Some(&record.key),
-                    value: record.value.as_deref(),
-                })
-                .collect();
-            LoadedBatch::Records {
-                next_offset,
-                producer_id: producer.map(|producer| producer.id),
-                records: &records,
-            }
-        }
-        AppendBody::Marker {
-            producer, result, ..
-        } => LoadedBatch::Marker {
-            next_offset,
-            producer_id: producer.id,
-            result: *result,
-        },
+    let compression = match append.base_offset % 8 {
+        7 => Compression::Lz4,
+        _ => Compression::None,
     };
-    shard.load(batch, high_watermark, notices).unwrap();
+    let bytes = append.to_batch(compression);
+    let batch = BatchView::read(&bytes).unwrap();
+    batch.check_crc().unwrap();
+    let mut decompressor = Decompressor::default();
+    shard
+        .load_batch(&batch, &mut decompressor, high_watermark, notices)
+        .unwrap();
 }
