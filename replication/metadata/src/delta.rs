@@ -242,3 +242,215 @@ impl MetadataDelta {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use engine_base::Uuid;
+
+    use super::*;
+    use crate::record::{
+        BrokerRegistrationChange, ClearElr, Config, Partition, PartitionChange, RegisterBroker,
+        RemoveAccessControlEntry, RemoveTopic, Topic, UnregisterBroker,
+    };
+
+    const ID: TopicId = Uuid([5; 16]);
+
+    fn with_topic() -> MetadataDelta {
+        let mut delta = MetadataDelta::new(&MetadataImage::default());
+        let partition = Partition {
+            partition_id: 0,
+            topic_id: ID,
+            replicas: vec![1, 2],
+            isr: vec![1],
+            leader: 1,
+            leader_epoch: 3,
+            partition_epoch: 7,
+            eligible_leader_replicas: Some(vec![2]),
+            ..Partition::default()
+        };
+        for record in [
+            Record::from(Topic {
+                name: "a".into(),
+                topic_id: ID,
+            }),
+            Record::from(Config {
+                resource_type: 2,
+                resource_name: "a".into(),
+                name: "retention.ms".into(),
+                value: Some("5".into()),
+            }),
+            Record::from(partition),
+            Record::from(RegisterBroker {
+                broker_id: 1,
+                broker_epoch: 9,
+                ..Default::default()
+            }),
+        ] {
+            delta.apply(&record).unwrap();
+        }
+        delta
+    }
+
+    #[test]
+    fn an_image_never_changes_under_its_reader() {
+        let delta = with_topic();
+        let before = delta.image().clone();
+        let mut after = MetadataDelta::new(&before);
+        let change = PartitionChange {
+            topic_id: ID,
+            partition_id: 0,
+            leader: 2,
+            ..Default::default()
+        };
+        after.apply(&change.into()).unwrap();
+        let leader = |image: &MetadataImage| image.topics().partition(ID, 0).unwrap().leader;
+        assert_eq!((leader(&before), leader(after.image())), (1, 2));
+        after.apply(&RemoveTopic { topic_id: ID }.into()).unwrap();
+        assert!(before.topics().by_name("a").is_some() && after.image().topics().is_empty());
+        assert!(after.image().configs().topic("a").is_empty());
+        assert_eq!(before.configs().topic("a").len(), 1);
+    }
+
+    #[test]
+    fn epochs_rise_with_what_they_count() {
+        let mut delta = with_topic();
+        let change = |leader| PartitionChange {
+            topic_id: ID,
+            partition_id: 0,
+            leader,
+            ..Default::default()
+        };
+        let mut epochs = |record: Record<'_>| {
+            delta.apply(&record).unwrap();
+            let partition = delta.image().topics().partition(ID, 0).unwrap();
+            (partition.leader_epoch, partition.partition_epoch)
+        };
+        assert_eq!(epochs(change(-2).into()), (3, 8));
+        assert_eq!(
+            epochs(change(1).into()),
+            (4, 9),
+            "the same leader again is a new epoch"
+        );
+        assert_eq!(
+            epochs(
+                ClearElr {
+                    topic_name: "a".into()
+                }
+                .into()
+            ),
+            (4, 10)
+        );
+        assert_eq!(
+            epochs(
+                ClearElr {
+                    topic_name: "".into()
+                }
+                .into()
+            ),
+            (4, 10),
+            "nothing to clear"
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_damage() {
+        let mut delta = with_topic();
+        let mut refused = |record: Record<'_>| delta.apply(&record).unwrap_err();
+        let other = Uuid([6; 16]);
+        let partition = PartitionChange {
+            topic_id: ID,
+            partition_id: 1,
+            ..Default::default()
+        };
+        assert_eq!(
+            refused(partition.into()),
+            ApplyError::UnknownPartition(ID, 1)
+        );
+        let removed = RemoveTopic { topic_id: other };
+        assert_eq!(refused(removed.into()), ApplyError::UnknownTopic(other));
+        let twice = Topic {
+            name: "a".into(),
+            topic_id: other,
+        };
+        assert_eq!(
+            refused(twice.into()),
+            ApplyError::TopicExists("a".to_owned())
+        );
+        let clear = ClearElr {
+            topic_name: "b".into(),
+        };
+        assert_eq!(
+            refused(clear.into()),
+            ApplyError::UnknownTopicName("b".to_owned())
+        );
+        let gone = UnregisterBroker {
+            broker_id: 2,
+            broker_epoch: 9,
+        };
+        assert_eq!(refused(gone.into()), ApplyError::UnknownBroker(2));
+        let stale = BrokerRegistrationChange {
+            broker_id: 1,
+            broker_epoch: 8,
+            ..Default::default()
+        };
+        let expected = ApplyError::StaleBrokerEpoch {
+            broker_id: 1,
+            registered: 9,
+            found: 8,
+        };
+        assert_eq!(refused(stale.into()), expected);
+        let odd = BrokerRegistrationChange {
+            broker_id: 1,
+            broker_epoch: 9,
+            fenced: 5,
+            ..Default::default()
+        };
+        assert_eq!(
+            refused(odd.into()),
+            ApplyError::InvalidValue {
+                field: "fenced",
+                value: 5
+            }
+        );
+        let acl = RemoveAccessControlEntry { id: other };
+        assert_eq!(refused(acl.into()), ApplyError::UnknownAcl(other));
+        let level = record::FeatureLevel {
+            name: "metadata.version".into(),
+            feature_level: 34,
+        };
+        assert_eq!(
+            refused(level.into()),
+            ApplyError::UnsupportedMetadataVersion(34)
+        );
+        let resource = Config {
+            resource_type: 3,
+            ..Default::default()
+        };
+        let expected = ApplyError::InvalidValue {
+            field: "resource_type",
+            value: 3,
+        };
+        assert_eq!(refused(resource.into()), expected);
+    }
+
+    #[test]
+    fn partitions_arrive_in_any_order() {
+        let mut delta = with_topic();
+        for partition_id in [4, 2, 1, 3] {
+            let record = Partition {
+                partition_id,
+                topic_id: ID,
+                ..Partition::default()
+            };
+            delta.apply(&record.into()).unwrap();
+        }
+        let topic = delta.image().topics().by_id(ID).unwrap();
+        assert!(
+            (0..)
+                .zip(&topic.partitions)
+                .all(|(index, p)| p.partition == index)
+        );
+        assert_eq!(topic.partitions.len(), 5);
+        assert!(topic.partition(5).is_none() && topic.partition(-1).is_none());
+    }
+}

@@ -6,13 +6,15 @@
 use std::collections::BTreeMap;
 
 use engine_base::Uuid;
-use replication_controller::command::{CreateTopics, NewTopic, RegisterBroker};
+use replication_controller::command::{
+    AlterPartition, CreateTopics, NewTopic, PartitionReport, RegisterBroker,
+};
 use replication_controller::{
     Answer, ApiError, Command, Controller, CreatedTopic, ErrorKind, Outcome, Settings,
 };
 use replication_metadata::features::registered;
 use replication_metadata::format::bootstrap_records;
-use replication_metadata::image::Endpoint;
+use replication_metadata::image::{Endpoint, PartitionImage};
 use replication_metadata::{MetadataImage, MetadataVersion};
 
 pub(crate) const CLUSTER: &str = "MkU3OEVBNTcwNTJENDM2Qg";
@@ -137,4 +139,40 @@ pub(crate) fn refusal<T: std::fmt::Debug>(result: Result<T, ApiError>) -> (Error
             .map(|message| message.into_owned())
             .unwrap_or_default(),
     )
+}
+
+/// Partition 0 of topic `t`.
+pub(crate) fn partition(controller: &Controller) -> PartitionImage {
+    controller.image().topics().by_name("t").unwrap().partitions[0].clone()
+}
+
+pub(crate) fn register(controller: &mut Controller, command: RegisterBroker) -> (Outcome, i64) {
+    let outcome = controller
+        .handle(&Command::RegisterBroker(command))
+        .unwrap();
+    let Answer::BrokerRegistered { broker_epoch } = outcome.answer else {
+        panic!("another answer");
+    };
+    (outcome, broker_epoch)
+}
+
+pub(crate) fn report_of(
+    controller: &Controller,
+    broker_epoch: i64,
+    recovered: bool,
+) -> AlterPartition {
+    let topic = controller.image().topics().by_name("t").unwrap();
+    let partition = &topic.partitions[0];
+    AlterPartition {
+        broker_id: partition.leader,
+        broker_epoch,
+        partitions: vec![PartitionReport {
+            topic_id: topic.id,
+            partition: 0,
+            leader_epoch: partition.leader_epoch,
+            partition_epoch: partition.partition_epoch,
+            isr: partition.isr.iter().map(|id| (*id, -1)).collect(),
+            recovered,
+        }],
+    }
 }

@@ -134,3 +134,18 @@ fn the_metadata_version_picks_the_record_version() {
         [1, 2, 2, 3, 3, 4]
     );
 }
+
+#[test]
+fn no_changed_byte_makes_a_panic() {
+    for (_, _, bytes) in fixture() {
+        for position in 0..bytes.len() {
+            for value in [0x00, 0x01, 0x7f, 0x80, 0xff] {
+                let mut bytes = bytes.clone();
+                bytes[position] = value;
+                if let Ok(record) = Record::read(&bytes) {
+                    let _ = record.to_bytes(MetadataVersion::MAX);
+                }
+            }
+        }
+    }
+}
