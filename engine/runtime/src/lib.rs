@@ -21,6 +21,8 @@
 
 #[allow(unsafe_code)]
 mod buffer;
+#[cfg(test)]
+mod cancel_tests;
 mod clock;
 mod context;
 mod core;

@@ -10,7 +10,9 @@ mod event;
 mod handle;
 pub mod image;
 mod network;
+mod shared;
 mod storage;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod world;
@@ -34,7 +36,7 @@ use crate::op::{Operation, OperationId};
 use crate::remote::Remote;
 use disk::FlushScope;
 use event::Action;
-use world::Shared;
+use shared::Shared;
 use world_state::Owner;
 
 /// Wall clock of every simulated world at its start: 2026-01-01T00:00:00Z.

@@ -10,25 +10,26 @@ use std::net::SocketAddr;
 
 use super::event::{Action, Waiting};
 use super::handle::SimHandle;
-use super::world::{Cores, ProcessId};
+use super::shared::Cores;
+use super::world::ProcessId;
 use super::world_state::{Owner, Resource, World};
 use crate::driver::address::RawAddress;
 use crate::handle::Handle;
 use crate::op::Operation;
 
 /// Bytes on the way, or arrived and not yet received, in one direction.
-const WINDOW_BYTES: usize = 256 * 1024;
+pub(super) const WINDOW_BYTES: usize = 256 * 1024;
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct End {
-    connection: u64,
+    pub(super) connection: u64,
     /// 0 for the client's, 1 for the server's.
     side: usize,
 }
 
 impl End {
-    fn other(self) -> Self {
+    pub(super) fn other(self) -> Self {
         Self {
             side: 1 - self.side,
             ..self
@@ -43,34 +44,34 @@ pub(super) struct Connection {
 
 /// What one end has and knows.
 #[derive(Debug)]
-struct Side {
-    process: ProcessId,
-    local: SocketAddr,
-    inbox: VecDeque<u8>,
+pub(super) struct Side {
+    pub(super) process: ProcessId,
+    pub(super) local: SocketAddr,
+    pub(super) inbox: VecDeque<u8>,
     /// On the way to this end.
-    wire: VecDeque<Segment>,
+    pub(super) wire: VecDeque<Segment>,
     /// Bytes of `wire` and `inbox`.
-    unread_bytes: usize,
+    pub(super) unread_bytes: usize,
     /// No segment arrives before this.
-    arrival_min: u64,
-    is_ended: bool,
-    is_reset: bool,
+    pub(super) arrival_min: u64,
+    pub(super) is_ended: bool,
+    pub(super) is_reset: bool,
     /// Nothing more can be sent from here.
-    is_shut: bool,
+    pub(super) is_shut: bool,
     /// Nobody uses this end any more.
-    is_closed: bool,
-    receiver: Option<(Waiting, Receiving)>,
-    sender: Option<(Waiting, Vec<u8>)>,
+    pub(super) is_closed: bool,
+    pub(super) receiver: Option<(Waiting, Receiving)>,
+    pub(super) sender: Option<(Waiting, Vec<u8>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Receiving {
+pub(super) enum Receiving {
     Readable,
     Receive,
 }
 
 #[derive(Debug)]
-enum Segment {
+pub(super) enum Segment {
     Bytes(Vec<u8>),
     End,
     Reset,
@@ -103,7 +104,7 @@ impl Side {
     }
 }
 
-fn errno(errno: i32) -> i64 {
+pub(super) fn errno(errno: i32) -> i64 {
     -i64::from(errno)
 }
 
@@ -145,7 +146,7 @@ impl World {
             })
     }
 
-    fn side(&mut self, end: End) -> Option<&mut Side> {
+    pub(super) fn side(&mut self, end: End) -> Option<&mut Side> {
         let connection = self.connections.get_mut(&end.connection)?;
         Some(&mut connection.sides[end.side])
     }
@@ -234,135 +235,6 @@ impl World {
         };
         *address = RawAddress::new(peer);
         self.new_resource(owner, Resource::Socket(Some(end))) as i64
-    }
-
-    fn start_readable(&mut self, waiting: Waiting, end: End) {
-        let Some(side) = self.side(end) else {
-            return self.finish_soon(waiting, errno(libc::ENOTCONN));
-        };
-        if side.inbox.is_empty() && !side.is_ended && !side.is_reset {
-            side.receiver = Some((waiting, Receiving::Readable));
-        } else {
-            self.finish_soon(waiting, i64::from(libc::POLLIN));
-        }
-    }
-
-    fn start_receive(&mut self, waiting: Waiting, end: End, buffer: &mut Vec<u8>, max: usize) {
-        match self.receive(end, buffer, max) {
-            Some(result) => self.finish_soon(waiting, result),
-            None => {
-                if let Some(side) = self.side(end) {
-                    side.receiver = Some((waiting, Receiving::Receive));
-                }
-            }
-        }
-    }
-
-    /// Takes what is there; `None` when nothing is.
-    fn receive(&mut self, end: End, buffer: &mut Vec<u8>, max: usize) -> Option<i64> {
-        let takes_less = self.chance(self.options.short_receive_one_in);
-        let draw = self.prng.next_u64();
-        let Some(side) = self.side(end) else {
-            return Some(errno(libc::ENOTCONN));
-        };
-        if side.is_reset {
-            return Some(errno(libc::ECONNRESET));
-        }
-        let mut count = side.inbox.len().min(max);
-        if count == 0 {
-            return side.is_ended.then_some(0);
-        }
-        if takes_less {
-            count = 1 + (draw % count as u64) as usize;
-        }
-        let spare = buffer.spare_capacity_mut();
-        for (target, byte) in spare.iter_mut().zip(side.inbox.drain(..count)) {
-            target.write(byte);
-        }
-        side.unread_bytes -= count;
-        self.resume_sender(end.other());
-        Some(count as i64)
-    }
-
-    fn start_send(&mut self, waiting: Waiting, end: End, bytes: Vec<u8>) {
-        match self.send(end, &bytes) {
-            Some(result) => self.finish_soon(waiting, result),
-            None => {
-                if let Some(side) = self.side(end) {
-                    side.sender = Some((waiting, bytes));
-                }
-            }
-        }
-    }
-
-    /// Puts what fits on the wire; `None` when nothing does.
-    fn send(&mut self, end: End, bytes: &[u8]) -> Option<i64> {
-        let side = self.side(end);
-        let Some((is_reset, is_shut)) = side.map(|side| (side.is_reset, side.is_shut)) else {
-            return Some(errno(libc::ENOTCONN));
-        };
-        if is_reset {
-            return Some(errno(libc::ECONNRESET));
-        }
-        if is_shut {
-            return Some(errno(libc::EPIPE));
-        }
-        let target = self.side(end.other()).expect("an end has another");
-        let room = WINDOW_BYTES - target.unread_bytes;
-        if room == 0 {
-            return None;
-        }
-        let count = room.min(bytes.len());
-        target.unread_bytes += count;
-        self.put_on_wire(end.other(), Segment::Bytes(bytes[..count].to_vec()));
-        Some(count as i64)
-    }
-
-    fn resume_sender(&mut self, end: End) {
-        let Some((waiting, bytes)) = self.side(end).and_then(|side| side.sender.take()) else {
-            return;
-        };
-        self.start_send(waiting, end, bytes);
-    }
-
-    /// A segment leaves for `to`; it arrives after those before it.
-    fn put_on_wire(&mut self, to: End, segment: Segment) {
-        let delay = self.delay(self.options.network_latency_ns.clone());
-        let soonest = self.now + delay;
-        let Some(side) = self.side(to) else { return };
-        side.wire.push_back(segment);
-        side.arrival_min = side.arrival_min.max(soonest);
-        let time = side.arrival_min;
-        self.schedule_at(time, Action::Arrive { to });
-    }
-
-    fn start_shutdown(&mut self, waiting: Waiting, end: End, how: i32) {
-        let Some(side) = self.side(end) else {
-            return self.finish_soon(waiting, errno(libc::ENOTCONN));
-        };
-        if how != libc::SHUT_RD && !side.is_shut {
-            side.is_shut = true;
-            self.put_on_wire(end.other(), Segment::End);
-        }
-        if how != libc::SHUT_WR
-            && let Some(side) = self.side(end)
-        {
-            side.is_ended = true;
-            self.wake_receiver_without_bytes(end, 0);
-        }
-        self.finish_soon(waiting, 0);
-    }
-
-    /// Completes whoever waits to receive, with a result that carries no bytes.
-    fn wake_receiver_without_bytes(&mut self, end: End, result: i64) {
-        let receiver = self.side(end).and_then(|side| side.receiver.take());
-        match receiver {
-            Some((waiting, Receiving::Readable)) => {
-                self.finish_soon(waiting, i64::from(libc::POLLIN));
-            }
-            Some((waiting, Receiving::Receive)) => self.finish_soon(waiting, result),
-            None => {}
-        }
     }
 
     pub(super) fn apply_network(&mut self, action: Action, cores: &Cores) {
@@ -463,65 +335,6 @@ impl World {
         }
     }
 
-    fn arrive(&mut self, to: End, cores: &Cores) {
-        let Some(side) = self.side(to) else { return };
-        let Some(segment) = side.wire.pop_front() else {
-            return; // a reset overtook it
-        };
-        match segment {
-            Segment::Bytes(bytes) if side.is_closed => {
-                side.unread_bytes -= bytes.len();
-                self.put_on_wire(to.other(), Segment::Reset);
-            }
-            Segment::Bytes(bytes) => {
-                side.inbox.extend(bytes);
-                self.on_bytes(to, cores);
-            }
-            Segment::End => {
-                side.is_ended = true;
-                if side.inbox.is_empty() {
-                    self.wake_receiver_without_bytes(to, 0);
-                }
-            }
-            Segment::Reset => self.reset_end(to),
-        }
-        self.forget_when_over(to.connection);
-    }
-
-    fn on_bytes(&mut self, to: End, cores: &Cores) {
-        let receiver = self.side(to).and_then(|side| side.receiver.take());
-        match receiver {
-            Some((waiting, Receiving::Readable)) => {
-                self.finish_soon(waiting, i64::from(libc::POLLIN));
-            }
-            Some((waiting, Receiving::Receive)) => {
-                let result = cores.with_operation(waiting, |operation| match operation {
-                    Operation::Receive {
-                        buffer, size_bytes, ..
-                    } => self.receive(to, buffer, *size_bytes),
-                    _ => unreachable!("dispatched by kind"),
-                });
-                if let Some(result) = result.flatten() {
-                    self.finish_soon(waiting, result);
-                }
-            }
-            None => {}
-        }
-    }
-
-    pub(super) fn reset_end(&mut self, end: End) {
-        let Some(side) = self.side(end) else { return };
-        side.is_reset = true;
-        side.inbox.clear();
-        side.wire.clear();
-        side.unread_bytes = 0;
-        let sender = side.sender.take();
-        if let Some((waiting, _)) = sender {
-            self.finish_soon(waiting, errno(libc::ECONNRESET));
-        }
-        self.wake_receiver_without_bytes(end, errno(libc::ECONNRESET));
-    }
-
     /// Resets both ends of every connection between two processes, at once.
     pub(super) fn reset_between(&mut self, a: ProcessId, b: ProcessId) {
         let is_between = |connection: &Connection| {
@@ -565,7 +378,7 @@ impl World {
         self.forget_when_over(end.connection);
     }
 
-    fn forget_when_over(&mut self, id: u64) {
+    pub(super) fn forget_when_over(&mut self, id: u64) {
         let is_over = |side: &Side| side.is_closed && side.wire.is_empty();
         if let Some(connection) = self.connections.get(&id)
             && connection.sides.iter().all(is_over)

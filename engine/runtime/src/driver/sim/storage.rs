@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::disk::OpId;
 use super::event::{Action, Waiting};
 use super::image::{Entry, Inode};
-use super::world::Cores;
+use super::shared::Cores;
 use super::world_state::{Owner, Resource, World, failure};
 use crate::fs::DirEntry;
 use crate::handle::Handle;

@@ -231,7 +231,7 @@ impl World {
     }
 
     /// Carries out the earliest event.
-    pub(super) fn apply(&mut self, action: Action, cores: &super::world::Cores) {
+    pub(super) fn apply(&mut self, action: Action, cores: &super::shared::Cores) {
         match action {
             Action::Finish { waiting, result } => self.completed.push((waiting, result)),
             Action::FinishRead { .. }
