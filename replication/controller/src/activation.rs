@@ -15,7 +15,9 @@
 //!    the broker is ready, `UnfenceBroker`. The broker's epoch is the offset of its registration.
 //! 3. **Clean stop.** `FenceBroker` of the own broker: its partitions lose their leader and keep it
 //!    as eligible, so that whoever starts next, this program or Kafka, elects it without loss and
-//!    need not wait for an old session to expire.
+//!    need not wait for an old session to expire. `.kafka_cleanshutdown` then says the broker's
+//!    epoch (`replication_metadata::clean_shutdown_text`): without it Kafka takes the stop for a
+//!    crash. After an adoption the same file says which epoch to name as the previous one.
 //! 4. **After a crash.** A registration with `previous_broker_epoch` -1 takes the broker out of
 //!    every in-sync set as one that may have lost records; it is elected again as the last known
 //!    leader, in the state "recovering", and reports when it has recovered (`AlterPartition`). A
