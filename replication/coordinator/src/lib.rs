@@ -22,6 +22,7 @@ mod machine;
 mod runtime;
 mod timeline;
 mod timers;
+mod waiting;
 
 pub use append::{
     Append, AppendBody, AppendError, AppendId, KeyValue, Producer, TransactionResult,

@@ -1,18 +1,14 @@
 //! Drives one machine over one partition: the order of writes, commits, answers and deadlines.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-use engine_base::Instant;
-
 use crate::append::{Append, AppendBody, AppendError, AppendId, KeyValue, Producer};
 use crate::effects::{Effects, Token};
-use crate::limits::{
-    ANSWERS_WAITING_MAX, APPENDS_IN_FLIGHT_MAX, BATCH_RECORDS_MAX, BATCH_SIZE_BYTES_MAX,
-};
+use crate::limits::{BATCH_RECORDS_MAX, BATCH_SIZE_BYTES_MAX};
 use crate::machine::{Context, Failure, Machine, Moment, Outcome, Position, Reply, Work};
 use crate::timers::Timers;
+use crate::waiting::{Waiter, Waiting};
 
 /// Settings of the driver.
 #[derive(Clone, Copy, Debug)]
@@ -74,25 +70,7 @@ pub struct CoordinatorShard<M: Machine> {
     next_append: AppendId,
     /// Where the next record will stand.
     next_offset: i64,
-    /// Written and not yet committed, oldest first; ids and offsets rise.
-    in_flight: VecDeque<InFlight<M>>,
-    /// Deadline and append of each waiter, in the order of their creation: both rise, because
-    /// time does and because a waiter joins the newest append.
-    expiries: VecDeque<(Instant, AppendId)>,
-}
-
-struct InFlight<M: Machine> {
-    id: AppendId,
-    base_offset: i64,
-    /// Committed when the high watermark is not below this.
-    next_offset: i64,
-    waiters: Vec<Waiter<M>>,
-}
-
-struct Waiter<M: Machine> {
-    reply: Option<(Token, M::Answer)>,
-    completion: Option<M::Completion>,
-    deadline: Instant,
+    waiting: Waiting<M>,
 }
 
 impl<M: Machine> CoordinatorShard<M> {
@@ -106,8 +84,7 @@ impl<M: Machine> CoordinatorShard<M> {
             timers: Timers::new(),
             next_append: AppendId::LOADED.next(),
             next_offset: 0,
-            in_flight: VecDeque::new(),
-            expiries: VecDeque::new(),
+            waiting: Waiting::new(),
         }
     }
 
@@ -127,7 +104,7 @@ impl<M: Machine> CoordinatorShard<M> {
 
     /// Appends written and not yet committed.
     pub fn appends_in_flight(&self) -> usize {
-        self.in_flight.len()
+        self.waiting.append_count()
     }
 
     /// Notes a batch of the log and says under which append its records are replayed.
@@ -140,21 +117,15 @@ impl<M: Machine> CoordinatorShard<M> {
             return AppendId::LOADED;
         }
         let id = self.take_append_id();
-        self.in_flight.push_back(InFlight {
-            id,
-            base_offset,
-            next_offset,
-            waiters: Vec::new(),
-        });
+        self.waiting.push(id, base_offset, next_offset);
         id
     }
 
     fn commit_loaded(&mut self, high_watermark: i64) {
-        while let Some(append) = self
-            .in_flight
-            .pop_front_if(|append| append.next_offset <= high_watermark)
-        {
-            self.machine.commit(append.id);
+        if let Some(up_to) = self.waiting.newest_below(high_watermark) {
+            self.machine.commit(up_to);
+            let waiters = self.waiting.take_committed(up_to);
+            assert!(waiters.is_empty(), "nobody waits while loading");
         }
     }
 
@@ -196,7 +167,7 @@ impl<M: Machine> CoordinatorShard<M> {
         let refusal = match self.lifecycle {
             Lifecycle::Loading => Some(Failure::LoadInProgress),
             Lifecycle::Closed => Some(Failure::NotCoordinator),
-            Lifecycle::Active if self.is_overloaded() => Some(Failure::Overloaded),
+            Lifecycle::Active if self.waiting.is_full() => Some(Failure::Overloaded),
             Lifecycle::Active => None,
         };
         if let Some(failure) = refusal {
@@ -215,36 +186,25 @@ impl<M: Machine> CoordinatorShard<M> {
         self.finish(effects)
     }
 
-    fn is_overloaded(&self) -> bool {
-        self.in_flight.len() >= APPENDS_IN_FLIGHT_MAX || self.expiries.len() >= ANSWERS_WAITING_MAX
-    }
-
     /// The log has taken an append at this offset.
     ///
     /// # Errors
     /// When the offset is not the expected one; see [`OutOfSync`].
     pub fn on_appended(&self, id: AppendId, base_offset: i64) -> Result<(), OutOfSync> {
-        // Already committed or failed: nothing depends on its offset any more.
-        let Ok(index) = self.in_flight.binary_search_by_key(&id, |append| append.id) else {
-            return Ok(());
-        };
-        let expected_offset = self.in_flight[index].base_offset;
-        if base_offset == expected_offset {
-            return Ok(());
+        match self.waiting.expected_offset(id) {
+            Some(expected_offset) if expected_offset != base_offset => Err(OutOfSync {
+                append: id,
+                expected_offset,
+                actual_offset: base_offset,
+            }),
+            // Already committed or failed: nothing depends on its offset any more.
+            _ => Ok(()),
         }
-        Err(OutOfSync {
-            append: id,
-            expected_offset,
-            actual_offset: base_offset,
-        })
     }
 
     /// The high watermark of the partition has moved.
     pub fn on_high_watermark(&mut self, moment: Moment, high_watermark: i64) -> Effects<M> {
-        let count = self
-            .in_flight
-            .partition_point(|append| append.next_offset <= high_watermark);
-        match count.checked_sub(1).map(|last| self.in_flight[last].id) {
+        match self.waiting.newest_below(high_watermark) {
             Some(up_to) => self.on_committed(moment, up_to),
             None => self.finish(Effects::new()),
         }
@@ -255,10 +215,8 @@ impl<M: Machine> CoordinatorShard<M> {
         let mut effects = Effects::new();
         // First the state, then the answers: an answer may trigger a read of that state.
         self.machine.commit(up_to);
-        while self.expiries.pop_front_if(|(_, id)| *id <= up_to).is_some() {}
-        while let Some(append) = self.in_flight.pop_front_if(|append| append.id <= up_to) {
-            self.complete(moment, append.waiters, Ok(()), &mut effects);
-        }
+        let waiters = self.waiting.take_committed(up_to);
+        self.complete(moment, waiters, Ok(()), &mut effects);
         self.finish(effects)
     }
 
@@ -271,38 +229,29 @@ impl<M: Machine> CoordinatorShard<M> {
         error: AppendError,
     ) -> Effects<M> {
         let mut effects = Effects::new();
-        let keep = self.in_flight.partition_point(|append| append.id < id);
-        let void = self.in_flight.split_off(keep);
-        let Some(first) = void.front() else {
+        let Some(void) = self.waiting.take_failed(id) else {
             return self.finish(effects);
         };
-        let (from, failure) = (first.id, Failure::Append(error));
-        self.next_offset = first.base_offset;
+        let failure = Failure::Append(error);
+        self.next_offset = void.next_offset;
         with_context(
             &mut self.machine,
             &mut self.timers,
             &mut effects,
             moment,
             self.next_append,
-            |machine, context| machine.revert(context, from, failure),
+            |machine, context| machine.revert(context, void.from, failure),
         );
-        while self
-            .expiries
-            .pop_back_if(|(_, waits_for)| *waits_for >= id)
-            .is_some()
-        {}
-        // Newest first: what was built on something is taken back before it.
-        for mut append in void.into_iter().rev() {
-            append.waiters.reverse();
-            self.complete(moment, append.waiters, Err(failure), &mut effects);
-        }
+        self.complete(moment, void.waiters, Err(failure), &mut effects);
         self.finish(effects)
     }
 
     /// Some deadline has passed, or the caller thinks so.
     pub fn on_timer(&mut self, moment: Moment) -> Effects<M> {
         let mut effects = Effects::new();
-        self.expire_waiters(moment, &mut effects);
+        let late = self.waiting.take_late(moment.now);
+        let failure = Failure::Append(AppendError::RequestTimedOut);
+        self.complete(moment, late, Err(failure), &mut effects);
         while let Some((key, task)) = self.timers.poll_due(moment.now) {
             let outcome = with_context(
                 &mut self.machine,
@@ -322,11 +271,8 @@ impl<M: Machine> CoordinatorShard<M> {
     pub fn unload(&mut self, moment: Moment) -> Effects<M> {
         let mut effects = Effects::new();
         self.lifecycle = Lifecycle::Closed;
-        self.expiries.clear();
-        for append in std::mem::take(&mut self.in_flight) {
-            let failure = Failure::NotCoordinator;
-            self.complete(moment, append.waiters, Err(failure), &mut effects);
-        }
+        let waiters = self.waiting.take_all();
+        self.complete(moment, waiters, Err(Failure::NotCoordinator), &mut effects);
         with_context(
             &mut self.machine,
             &mut self.timers,
@@ -341,21 +287,6 @@ impl<M: Machine> CoordinatorShard<M> {
             "a closed coordinator writes nothing"
         );
         self.finish(effects)
-    }
-
-    fn expire_waiters(&mut self, moment: Moment, effects: &mut Effects<M>) {
-        while let Some((_, id)) = self.expiries.pop_front_if(|(due, _)| *due <= moment.now) {
-            let index = self
-                .in_flight
-                .binary_search_by_key(&id, |append| append.id)
-                .expect("an expiry goes away with its append");
-            let waiters = &mut self.in_flight[index].waiters;
-            // Waiters of one append stand in the order of their deadlines, as the expiries do.
-            let late = waiters.partition_point(|waiter| waiter.deadline <= moment.now);
-            let late: Vec<Waiter<M>> = waiters.drain(..late).collect();
-            let failure = Failure::Append(AppendError::RequestTimedOut);
-            self.complete(moment, late, Err(failure), effects);
-        }
     }
 
     fn complete(
@@ -414,12 +345,8 @@ impl<M: Machine> CoordinatorShard<M> {
             completion: outcome.completion,
             deadline: moment.now + self.config.write_timeout,
         };
-        match self.in_flight.back_mut() {
-            None => self.complete(moment, vec![waiter], Ok(()), effects),
-            Some(newest) => {
-                self.expiries.push_back((waiter.deadline, newest.id));
-                newest.waiters.push(waiter);
-            }
+        if let Err(waiter) = self.waiting.join_newest(waiter) {
+            self.complete(moment, vec![waiter], Ok(()), effects);
         }
     }
 
@@ -497,12 +424,7 @@ impl<M: Machine> CoordinatorShard<M> {
         let next_offset = base_offset + offset_delta(body.record_count());
         let id = self.take_append_id();
         self.next_offset = next_offset;
-        self.in_flight.push_back(InFlight {
-            id,
-            base_offset,
-            next_offset,
-            waiters: Vec::new(),
-        });
+        self.waiting.push(id, base_offset, next_offset);
         effects.appends.push(Append {
             id,
             base_offset,
@@ -518,8 +440,7 @@ impl<M: Machine> CoordinatorShard<M> {
     }
 
     fn finish(&self, mut effects: Effects<M>) -> Effects<M> {
-        let first_expiry = self.expiries.front().map(|(deadline, _)| *deadline);
-        effects.deadline = [first_expiry, self.timers.next_deadline()]
+        effects.deadline = [self.waiting.next_deadline(), self.timers.next_deadline()]
             .into_iter()
             .flatten()
             .min();

@@ -9,6 +9,7 @@ mod join;
 mod leave;
 mod member;
 mod rebalance;
+mod show;
 mod state;
 mod static_member;
 mod sync;

@@ -1,6 +1,7 @@
 //! Each request in each state: the table of the classic protocol, row by row.
 
-use crate::support::{self, Bench};
+use crate::asking;
+use crate::support::Bench;
 use replication_group::GroupError;
 
 // Join, new member.
@@ -118,7 +119,7 @@ fn join_with_other_metadata_while_completing_begins_anew() {
     let mut bench = Bench::new();
     let (leader, generation) = bench.completing();
     let mut request = bench.join_request(&leader);
-    request.protocols[0].metadata = support::subscription(&["t", "u"]).into();
+    request.protocols[0].metadata = asking::subscription(&["t", "u"]).into();
     let token = bench.join(request);
     assert_eq!(bench.join_answer(token).generation_id, generation + 1);
 }
@@ -151,7 +152,7 @@ fn join_of_a_follower_with_other_metadata_rebalances() {
     let mut bench = Bench::new();
     let (members, _) = bench.stable_of(2);
     let mut request = bench.join_request(&members[1]);
-    request.protocols[0].metadata = support::subscription(&["u"]).into();
+    request.protocols[0].metadata = asking::subscription(&["u"]).into();
     let token = bench.join(request);
     assert_eq!(bench.answered(token), None);
     assert_eq!(bench.state(), "PreparingRebalance");

@@ -5,7 +5,8 @@ use std::time::Duration;
 use replication_coordinator::TransactionResult;
 use replication_group::{Answer, GroupConfig, GroupError, Request};
 
-use crate::support::{Bench, TOPIC, subscription, topic};
+use crate::asking::{subscription, topic};
+use crate::support::{Bench, TOPIC};
 
 const MINUTE_MS: u64 = 60_000;
 

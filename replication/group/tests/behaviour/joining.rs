@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use replication_group::{GroupConfig, GroupError, Notice, Request};
 
-use crate::support::{Bench, protocol, subscription};
+use crate::asking::{protocol, subscription};
+use crate::support::Bench;
 
 #[test]
 fn a_member_id_is_the_client_id_and_a_random_uuid() {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // the lint spares tests, not their helpers
 
+mod asking;
 mod classic_states;
 mod expiry;
 mod joining;

@@ -9,7 +9,8 @@ use replication_group::{
     Request,
 };
 
-use crate::support::{Bench, GROUP, TOPIC, topic};
+use crate::asking::topic;
+use crate::support::{Bench, GROUP, TOPIC};
 
 fn fetch_all(bench: &mut Bench) -> Vec<(Arc<str>, i32, i64)> {
     let token = bench.ask(Request::OffsetFetch(OffsetFetchRequest {

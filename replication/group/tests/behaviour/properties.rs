@@ -17,7 +17,8 @@ use replication_group::{
     TxnOffsetCommitRequest,
 };
 
-use crate::support::{Bench, GROUP, TOPIC, topic};
+use crate::asking::topic;
+use crate::support::{Bench, GROUP, TOPIC};
 
 #[derive(Clone, Debug)]
 enum Op {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use replication_coordinator::{AppendError, Token};
 use replication_group::GroupError;
 
-use crate::support::{Bench, protocol, subscription};
+use crate::asking::{protocol, subscription};
+use crate::support::Bench;
 
 /// A stable group of static members `i1` (leading) and `i2`: their ids and the generation.
 fn stable(bench: &mut Bench) -> (Arc<str>, Arc<str>, i32) {

@@ -118,7 +118,7 @@ fn a_lost_transactional_commit_holds_nothing() {
             member_id: String::new(),
             group_instance_id: None,
             supports_group_id_not_found: true,
-            topics: vec![crate::support::topic("t", 0, offset)],
+            topics: vec![crate::asking::topic("t", 0, offset)],
         },
     ));
     bench.fail_oldest(AppendError::InvalidProducerEpoch);
