@@ -262,7 +262,7 @@ impl EntryPlan {
 
     /// A statement.
     pub(crate) fn put_control(&mut self, log: &LogInner, control: &Control) {
-        let mut state = log.state.borrow_mut();
+        let state = log.state.borrow();
         match control {
             Control::Trimmed { start_offset } => {
                 let body = Body::Trimmed {
@@ -277,9 +277,8 @@ impl EntryPlan {
                 position,
                 last_block,
             } => {
-                state.generation += 1;
                 let body = Body::Truncated(Truncated {
-                    generation: state.generation,
+                    generation: state.generation + 1,
                     end_offset: *end_offset,
                     start_offset: state.start_offset,
                     segment_base: *segment_base,

@@ -50,6 +50,9 @@ mod shared;
 mod store;
 mod sync;
 mod time_index;
+mod timestamps;
+mod trim;
+mod truncate;
 pub mod txn_index;
 mod write;
 
@@ -69,3 +72,5 @@ pub use recent_batches::{BatchMetadata, RecentBatches};
 pub use recovery::{Found, RecoveredLog, RecoveryReport, begin_use, recover};
 pub use store::{FoundPartition, LogStore, PartitionDir, Progress, find_partitions};
 pub use time_index::TimeIndex;
+pub use timestamps::TimestampOffset;
+pub use trim::{Maintenance, MaintenancePass};

@@ -111,7 +111,7 @@ pub(crate) async fn find_segments(directory: &Path) -> Result<VecDeque<Segment>,
         .iter()
         .filter_map(|entry| {
             let base_offset = parse_segment_file(entry.name.to_str()?, LOG_SUFFIX)?;
-            let mut segment = Segment::new(base_offset, 0);
+            let mut segment = Segment::new(base_offset, engine_runtime::wall_clock_ms());
             segment.is_created = true;
             segment.is_synced = true;
             segment.synced_position = entry.len;
@@ -155,7 +155,7 @@ async fn load_sealed(directory: &Path, segment: &mut Segment) -> Result<(), Stor
 
 /// Reads the active segment's indexes and walks over the batches behind the last entry. Returns
 /// the log's end offset.
-async fn load_active(
+pub(crate) async fn load_active(
     shared: &Shared,
     directory: &Path,
     segment: &mut Segment,

@@ -163,6 +163,30 @@ impl LogState {
             || self.tail.end_position(active.base_offset) == Some(active.end_position)
     }
 
+    /// The log ends here from now on. Everything was in its segments; files follow later.
+    pub(crate) fn cut(&mut self, end_offset: i64, segment_base: i64, position: u64) {
+        assert!(self.is_frozen);
+        assert!(self.pending.is_empty());
+        self.generation += 1;
+        self.end_offset = end_offset;
+        self.committed_end_offset = end_offset;
+        self.start_offset = self.start_offset.min(end_offset);
+        self.segments
+            .retain(|segment| segment.base_offset <= segment_base);
+        self.tail.clear();
+        self.epochs_written &= !self.epochs.truncate_end(end_offset);
+        let active = self.active_mut();
+        assert_eq!(active.base_offset, segment_base);
+        active.held.clear();
+        active.end_position = position;
+        active.committed_position = position;
+        active.destaged_position = position;
+        active.synced_position = active.synced_position.min(position);
+        active.pinned_file = None;
+        active.is_synced = false;
+        active.is_sealed = false;
+    }
+
     /// Whether everything accepted was committed and no commit is in flight.
     pub(crate) fn is_quiet(&self) -> bool {
         self.pending.is_empty() && self.controls.is_empty() && !self.is_in_commit
@@ -222,6 +246,19 @@ impl Log {
             leader_epoch,
             end_offset,
         })
+    }
+
+    /// The epoch that `offset` was, or would be, appended in.
+    #[must_use]
+    pub fn epoch_for_offset(&self, offset: i64) -> Option<i32> {
+        self.inner.state.borrow().epochs.epoch_for_offset(offset)
+    }
+
+    /// The first offset of the oldest transaction that is not decided below the high watermark:
+    /// `read_committed` ends there. `None` without such a transaction.
+    #[must_use]
+    pub fn first_unstable_offset(&self) -> Option<i64> {
+        self.inner.state.borrow().producers.first_unstable_offset()
     }
 
     /// Bytes of all segments.

@@ -554,16 +554,18 @@ fn advance_part(shared: &Shared, part: &Part, file: u64) -> u64 {
         Work::Control(control) => {
             state.controls_committed += 1;
             if let Control::Truncated {
+                end_offset,
                 segment_base,
                 position,
                 last_block,
-                ..
             } = control
-                && let Some(segment) = state.segment_mut(*segment_base)
             {
-                let start = position - last_block.len() as u64;
-                segment.held.clear();
-                segment.held.hold(file, start, *position, *position);
+                let image = position - last_block.len() as u64;
+                state.cut(*end_offset, *segment_base, *position);
+                state
+                    .active_mut()
+                    .held
+                    .hold(file, image, *position, *position);
             }
             0
         }

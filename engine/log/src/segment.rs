@@ -62,6 +62,8 @@ pub(crate) struct Segment {
     pub(crate) first_timestamp: Option<Timestamp>,
     /// Wall clock of the segment's birth, for rolls of segments without timestamps.
     pub(crate) created_ms: Timestamp,
+    /// Wall clock of the last append, or of the start that found the segment.
+    pub(crate) modified_ms: Timestamp,
     /// The jitter drawn for this segment.
     pub(crate) roll_jitter_ms: i64,
 }
@@ -90,6 +92,7 @@ impl Segment {
             max_timestamp: (-1, -1),
             first_timestamp: None,
             created_ms,
+            modified_ms: created_ms,
             roll_jitter_ms: 0,
         }
     }

@@ -305,6 +305,25 @@ impl Rebuild {
     }
 }
 
+/// The producers of a log that ends at `end_offset`, which is `end_position` of its active segment.
+pub(crate) async fn rebuild_producers(
+    directory: &Path,
+    is_direct: bool,
+    active_base: i64,
+    end_position: u64,
+    end_offset: i64,
+) -> Result<ProducerState, StoreError> {
+    let mut rebuild = Rebuild::begin(directory, is_direct, end_offset).await?;
+    if rebuild.producers_from == i64::MAX {
+        // A running log takes its first snapshot late: its producers may be in any batch.
+        rebuild.producers_from = i64::MIN;
+    }
+    rebuild
+        .catch_up_producers(active_base, end_position, end_offset)
+        .await?;
+    Ok(rebuild.producers)
+}
+
 /// The damage that a walk found which should have reached the end.
 pub(crate) fn damage_at(directory: &Path, base_offset: i64, rebuilt: &Rebuilt) -> Damage {
     Damage::Segment {

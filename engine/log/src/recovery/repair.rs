@@ -52,6 +52,7 @@ pub(super) async fn repair(
             .into_owned(),
         ..RecoveredLog::default()
     };
+    remove_trimmed(directory, &mut replay).await?;
     verify(directory, is_direct, &mut replay, durable, &mut report).await?;
     let listed: Vec<_> = replay.segments.clone();
     for segment in &listed {
@@ -93,6 +94,31 @@ pub(super) async fn repair(
     report.start_offset = replay.start_offset.min(end_offset);
     report.end_offset = end_offset;
     Ok(report)
+}
+
+/// Segments that lie wholly below the start offset: they may be gone already, and are not repaired.
+async fn remove_trimmed(directory: &Path, replay: &mut LogReplay<'_>) -> Result<(), StoreError> {
+    let start_offset = replay.start_offset;
+    while let [first, second, ..] = replay.segments[..]
+        && second.base_offset <= start_offset
+    {
+        for suffix in [
+            LOG_SUFFIX,
+            INDEX_SUFFIX,
+            TIME_INDEX_SUFFIX,
+            TXN_INDEX_SUFFIX,
+        ] {
+            let path = segment_file(directory, first.base_offset, suffix);
+            match fs::remove_file(&path).await {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(StoreError::io("removing", &path)(error));
+                }
+                _ => {}
+            }
+        }
+        replay.drop_first_segment();
+    }
+    Ok(())
 }
 
 /// Checks the bytes of every unit. The first one that was never kept and does not verify is where

@@ -196,6 +196,16 @@ impl<'a> LogReplay<'a> {
         }
     }
 
+    /// The first segment lies below the start offset: nobody misses what it held.
+    pub(crate) fn drop_first_segment(&mut self) {
+        let first = self.segments.remove(0);
+        self.synced_position = 0;
+        self.units
+            .retain(|unit| unit.segment_base != first.base_offset);
+        self.overlays
+            .retain(|overlay| overlay.segment_base != first.base_offset);
+    }
+
     /// The overlays' bytes put over `bytes`, which begin at `position` of a segment.
     pub(crate) fn patch(&self, segment_base: i64, position: u64, bytes: &mut [u8]) {
         let end = position + bytes.len() as u64;

@@ -1,0 +1,205 @@
+//! A log's beginning: the start offset moves, whole segments below it go, by DeleteRecords or by
+//! retention.
+//!
+//! The move is in the journal before any file is removed: a start that finds a unit of a removed
+//! segment described knows that nobody misses it.
+
+use engine_base::Timestamp;
+use engine_runtime::{fs, wall_clock_ms};
+
+use crate::error::StoreError;
+use crate::layout::{
+    INDEX_SUFFIX, LOG_SUFFIX, SNAPSHOT_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, segment_file,
+};
+use crate::log::{Control, Log, LogInner};
+use crate::retention::{ClockWatch, RetentionInput, RetentionRules, SegmentAge, plan_retention};
+
+/// What a maintenance pass needs to know, and what it learns about the clock.
+#[derive(Debug, Default)]
+pub struct Maintenance {
+    clock: ClockWatch,
+}
+
+/// One pass over a store's logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaintenancePass {
+    now_ms: Timestamp,
+    is_clock_trusted: bool,
+}
+
+impl Maintenance {
+    /// Begins a pass: looks at both clocks.
+    pub fn begin(&mut self) -> MaintenancePass {
+        let now_ms = wall_clock_ms();
+        let is_clock_trusted = self.clock.observe(now_ms, engine_runtime::now());
+        MaintenancePass {
+            now_ms,
+            is_clock_trusted,
+        }
+    }
+}
+
+impl Log {
+    /// Moves the start offset to `offset` (no further than what is kept, never back) and removes
+    /// the segments below it. Returns the start offset, which is kept when this returns.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub async fn trim_before(&self, offset: i64) -> Result<i64, StoreError> {
+        let log = &self.inner;
+        let start_offset = {
+            let state = &mut *log.state.borrow_mut();
+            let start_offset = offset
+                .min(state.committed_end_offset)
+                .max(state.start_offset);
+            if start_offset == state.start_offset {
+                return Ok(start_offset);
+            }
+            state.start_offset = start_offset;
+            state.epochs_written &= !state.epochs.truncate_start(start_offset);
+            state.producers.on_log_start_offset(start_offset);
+            start_offset
+        };
+        log.commit_control(Control::Trimmed { start_offset })
+            .await?;
+        log.remove_below_start().await?;
+        Ok(start_offset)
+    }
+
+    /// Drops what retention says, expires producers. `high_watermark` is the partition's: nothing
+    /// above it goes.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub async fn maintain(
+        &self,
+        pass: MaintenancePass,
+        high_watermark: i64,
+    ) -> Result<(), StoreError> {
+        let log = &self.inner;
+        let new_start = {
+            let state = &mut *log.state.borrow_mut();
+            if state.is_deleted || state.is_frozen {
+                return Ok(());
+            }
+            let expiration_ms = state.config.producer_id_expiration_ms;
+            state.producers.expire(pass.now_ms, expiration_ms);
+            let segments: Vec<SegmentAge> = state.segments.iter().map(age_of).collect();
+            let input = RetentionInput {
+                segments: &segments,
+                log_start_offset: state.start_offset,
+                log_end_offset: state.end_offset,
+                high_watermark: high_watermark.min(state.committed_end_offset),
+                now_ms: pass.now_ms,
+                is_clock_trusted: pass.is_clock_trusted,
+            };
+            let rules = RetentionRules {
+                retention_ms: state.config.retention_ms,
+                retention_bytes: state.config.retention_bytes,
+                is_deleting: state.config.is_deleting,
+            };
+            let plan = plan_retention(&input, &rules);
+            if plan.takes_active {
+                log.roll(state, pass.now_ms);
+            }
+            if let (Some(offset), Some(reason)) = (plan.log_start_offset, plan.reason) {
+                tracing::info!(
+                    "{}: {} segments go ({reason:?}), the log starts at {offset}",
+                    log.name,
+                    plan.segments
+                );
+            }
+            plan.log_start_offset
+        };
+        match new_start {
+            Some(offset) => self.trim_before(offset).await.map(drop)?,
+            // Segments that were not synced when the start moved.
+            None => {}
+        }
+        log.remove_below_start().await
+    }
+}
+
+fn age_of(segment: &crate::segment::Segment) -> SegmentAge {
+    let (timestamp, _) = segment.max_timestamp;
+    SegmentAge {
+        base_offset: segment.base_offset,
+        size_bytes: segment.end_position,
+        max_timestamp: (timestamp >= 0).then_some(timestamp),
+        modified_ms: segment.modified_ms,
+    }
+}
+
+impl LogInner {
+    /// Queues a statement and waits until it is committed.
+    pub(crate) async fn commit_control(&self, control: Control) -> Result<(), StoreError> {
+        let ticket = {
+            let mut state = self.state.borrow_mut();
+            state.controls.push_back(control);
+            state.controls_queued += 1;
+            state.controls_queued
+        };
+        self.shared.mark_dirty(self);
+        loop {
+            if self.shared.is_failed() {
+                return Err(StoreError::Failed);
+            }
+            {
+                let state = self.state.borrow();
+                if state.controls_committed >= ticket || state.is_deleted {
+                    return Ok(());
+                }
+            }
+            self.shared.progress.wait().await;
+        }
+    }
+
+    /// Removes synced segments that lie wholly below the start offset.
+    async fn remove_below_start(&self) -> Result<(), StoreError> {
+        let mut removed = Vec::new();
+        {
+            let state = &mut *self.state.borrow_mut();
+            while let [first, second, ..] = state.segments.make_contiguous()
+                && second.base_offset <= state.start_offset
+                && first.is_synced
+                && !first.is_writing
+            {
+                let first = state.segments.pop_front().expect("there are two");
+                removed.push(first.base_offset);
+            }
+        }
+        if removed.is_empty() {
+            return Ok(());
+        }
+        self.shared
+            .pages
+            .borrow_mut()
+            .remove_where(|key| key.log == self.key && removed.contains(&key.segment_base));
+        for base_offset in removed {
+            self.remove_segment_files(base_offset).await?;
+        }
+        self.write_epochs().await
+    }
+
+    /// Removes the files of a segment that the log does not have any more. Readers that have it
+    /// open go on.
+    pub(crate) async fn remove_segment_files(&self, base_offset: i64) -> Result<(), StoreError> {
+        let suffixes = [
+            LOG_SUFFIX,
+            INDEX_SUFFIX,
+            TIME_INDEX_SUFFIX,
+            TXN_INDEX_SUFFIX,
+            SNAPSHOT_SUFFIX,
+        ];
+        for suffix in suffixes {
+            let path = segment_file(&self.directory, base_offset, suffix);
+            match fs::remove_file(&path).await {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(StoreError::io("removing", &path)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,187 @@
+//! Cutting a log's end, as a follower does whose leader says that its end never was (KIP-101).
+//!
+//! ```text
+//! 1. appends wait; what was accepted is committed and goes to its segments; these are synced
+//! 2. the cut is committed with a new generation and the image of the block that it cuts through
+//! 3. files behind the cut are removed, the cut one gets its length, the tail begins anew
+//! ```
+//! From 2 on the log ends there, whatever happens: units of the older generation mean nothing.
+
+use engine_base::align_down;
+use engine_base::limits::BLOCK_SIZE_BYTES;
+use engine_runtime::BlockBuf;
+
+use crate::error::StoreError;
+use crate::load::load_active;
+use crate::log::{Control, Log, LogInner};
+use crate::recovery::rebuild_producers;
+use crate::scan::{ScanDepth, scan};
+use crate::segment::Segment;
+
+impl Log {
+    /// Cuts the log so that it ends at `offset`; does nothing when it ends there or before. A
+    /// batch that spans the offset goes whole.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub async fn truncate_to(&self, offset: i64) -> Result<(), StoreError> {
+        let log = &self.inner;
+        while std::mem::replace(&mut log.state.borrow_mut().is_frozen, true) {
+            if log.state.borrow().is_deleted || log.shared.is_failed() {
+                return Err(StoreError::Failed);
+            }
+            log.shared.progress.wait().await;
+        }
+        let outcome = log.truncate_frozen(offset).await;
+        let mut state = log.state.borrow_mut();
+        state.is_frozen = state.is_deleted;
+        drop(state);
+        log.shared.progress.notify_all();
+        outcome
+    }
+}
+
+impl LogInner {
+    async fn truncate_frozen(&self, offset: i64) -> Result<(), StoreError> {
+        let offset = {
+            let state = self.state.borrow();
+            if offset >= state.end_offset {
+                return Ok(());
+            }
+            offset.max(state.segments[0].base_offset)
+        };
+        self.settle().await?;
+        let (segment_base, position) = self.position_of(offset).await?;
+        let last_block = self.bytes_before(segment_base, position).await?;
+        let bases: Vec<i64> = self
+            .state
+            .borrow()
+            .segments
+            .iter()
+            .map(|segment| segment.base_offset)
+            .collect();
+        // The commit loop moves the ends with the entry, in one step.
+        let cut = Control::Truncated {
+            end_offset: offset,
+            segment_base,
+            position,
+            last_block,
+        };
+        self.commit_control(cut).await?;
+
+        self.shared
+            .pages
+            .borrow_mut()
+            .remove_where(|key| key.log == self.key);
+        self.shared.sealed_indexes.borrow_mut().forget_log(self.key);
+        for base_offset in bases.into_iter().filter(|&base| base > segment_base) {
+            self.remove_segment_files(base_offset).await?;
+        }
+        let file = self.segment_file(segment_base).await?;
+        let failed = || StoreError::io("cutting", file.path());
+        file.set_len(position).await.map_err(failed())?;
+        file.sync_all().await.map_err(failed())?;
+        self.reload_active(segment_base, position).await?;
+        self.write_epochs().await?;
+        let producers = rebuild_producers(
+            &self.directory,
+            self.shared.is_direct,
+            segment_base,
+            position,
+            offset,
+        );
+        let producers = producers.await?;
+        self.state.borrow_mut().producers = producers;
+        Ok(())
+    }
+
+    /// Everything accepted is committed, in its segment and synced.
+    async fn settle(&self) -> Result<(), StoreError> {
+        while !self.state.borrow().is_quiet() {
+            if self.shared.is_failed() || self.state.borrow().is_deleted {
+                return Err(StoreError::Failed);
+            }
+            self.shared.progress.wait().await;
+        }
+        self.destage().await?;
+        let files: Vec<_> = {
+            let mut state = self.state.borrow_mut();
+            let written = state.segments.iter_mut().filter_map(|segment| {
+                std::mem::take(&mut segment.needs_flush).then(|| segment.file.clone())
+            });
+            written.flatten().collect()
+        };
+        for file in files {
+            file.sync_data()
+                .await
+                .map_err(StoreError::io("syncing", file.path()))?;
+        }
+        Ok(())
+    }
+
+    /// Where the batch begins that holds `offset`, or that is the first behind it.
+    async fn position_of(&self, offset: i64) -> Result<(i64, u64), StoreError> {
+        let (segment_base, end, from) = {
+            let state = self.state.borrow();
+            let segment = &state.segments[state.segment_index_for(offset)];
+            let from = segment
+                .index
+                .as_ref()
+                .map_or(0, |index| index.offsets.position_for(offset));
+            (segment.base_offset, segment.end_position, from)
+        };
+        if end == 0 {
+            return Ok((segment_base, 0));
+        }
+        let file = self.segment_file(segment_base).await?;
+        let found = scan(&file, from..end, ScanDepth::Headers, |_, header, _| {
+            header.last_offset() < offset
+        });
+        let found = found
+            .await
+            .map_err(StoreError::io("reading", file.path()))?;
+        Ok((segment_base, found.position))
+    }
+
+    /// The bytes of the block that a position cuts through.
+    async fn bytes_before(&self, segment_base: i64, position: u64) -> Result<Vec<u8>, StoreError> {
+        let block = align_down(position, BLOCK_SIZE_BYTES as u64);
+        let size = (position - block) as usize;
+        if size == 0 {
+            return Ok(Vec::new());
+        }
+        let file = self.segment_file(segment_base).await?;
+        let buffer = BlockBuf::new(BLOCK_SIZE_BYTES);
+        let (count, buffer) = file.read_at(block, buffer, BLOCK_SIZE_BYTES).await;
+        let count = count.map_err(StoreError::io("reading", file.path()))?;
+        if count < size {
+            let error = std::io::ErrorKind::UnexpectedEof.into();
+            return Err(StoreError::io("reading", file.path())(error));
+        }
+        Ok(buffer[..size].to_vec())
+    }
+
+    /// The cut segment is active from now on: its indexes are read again, up to the cut.
+    async fn reload_active(&self, segment_base: i64, position: u64) -> Result<(), StoreError> {
+        let config = self.state.borrow().config.clone();
+        let mut fresh = Segment::new(segment_base, engine_runtime::wall_clock_ms());
+        fresh.is_created = true;
+        fresh.file_size_bytes = position;
+        fresh.committed_position = position;
+        fresh.destaged_position = position;
+        fresh.end_position = position;
+        load_active(&self.shared, &self.directory, &mut fresh, &config).await?;
+        let state = &mut *self.state.borrow_mut();
+        let old = state.active_mut();
+        assert_eq!(old.base_offset, segment_base);
+        fresh.held = std::mem::take(&mut old.held);
+        fresh.file = old.file.take();
+        fresh.synced_position = 0;
+        if let Some(index) = &mut fresh.index {
+            // The files may hold entries behind the cut: they are written anew.
+            (index.offsets_written, index.times_written) = (0, 0);
+        }
+        *old = fresh;
+        Ok(())
+    }
+}
