@@ -26,3 +26,6 @@ use std::time::Duration;
 pub(crate) fn milliseconds(timeout_ms: i32) -> Duration {
     Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests;
