@@ -40,7 +40,7 @@ TOOLS = {
     "get-offsets": "org.apache.kafka.tools.GetOffsetShell",
     "producer-perf-test": "org.apache.kafka.tools.ProducerPerformance",
     "consumer-perf-test": "org.apache.kafka.tools.ConsumerPerformance",
-    "dump-log": "kafka.tools.DumpLogSegments",
+    "dump-log": "org.apache.kafka.tools.DumpLogSegments",
     "storage": "kafka.tools.StorageTool",
     "metadata-shell": "org.apache.kafka.shell.MetadataShell",
     "metadata-quorum": "org.apache.kafka.tools.MetadataQuorumCommand",
@@ -156,13 +156,13 @@ def tool_command(name, *arguments, kind="tools"):
 
 
 def tool(name, *arguments, kind="tools", stdin=None, timeout=120, check=True):
-    """Runs one of Kafka's tools to its end; returns what it printed to stdout."""
+    """Runs one of Kafka's tools to its end; returns what it printed to stdout, unchecked also to stderr."""
     command = tool_command(name, *arguments, kind=kind)
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout)
     if check and done.returncode != 0:
         raise RefereeError(f"kafka-{name} {' '.join(map(str, arguments))} exited {done.returncode}:\n"
                            f"{done.stdout[-4000:]}{done.stderr[-4000:]}")
-    return done.stdout
+    return done.stdout if check else done.stdout + done.stderr
 
 
 def tool_started(name, *arguments, **options):

@@ -277,3 +277,72 @@ def init_producer_id(connection, transactional_id=None):
     reader = connection.call(INIT_PRODUCER_ID, 0, string(transactional_id) + i32(60000))
     reader.i32()
     return reader.i16(), reader.i64(), reader.i16()
+
+
+def find_coordinator(connection, group):
+    """FindCoordinator v0; returns the error code."""
+    reader = connection.call(FIND_COORDINATOR, 0, string(group))
+    return reader.i16()
+
+
+def commit(connection, group, topic, positions):
+    """OffsetCommit v2 by a consumer that is no member; `positions` is {partition: offset}. Returns the error codes."""
+    rows = array([i32(index) + i64(offset) + string("") for index, offset in positions.items()])
+    body = string(group) + i32(-1) + string("") + i64(-1) + array([string(topic) + rows])
+    reader = connection.call(OFFSET_COMMIT, 2, body)
+    topics = reader.array(lambda: (reader.string(), reader.array(lambda: (reader.i32(), reader.i16()))))
+    return [error for _, partitions in topics for _, error in partitions]
+
+
+def committed(connection, group, topic, partitions):
+    """OffsetFetch v1 for partitions 0..n: {partition: offset}, or minus the error code below -1."""
+    body = string(group) + array([string(topic) + array([i32(index) for index in range(partitions)])])
+    reader = connection.call(OFFSET_FETCH, 1, body)
+    rows = reader.array(lambda: (reader.string(), reader.array(
+        lambda: (reader.i32(), reader.i64(), reader.string(), reader.i16()))))
+    return {index: offset if error == 0 else -1000 - error for _, found in rows for index, offset, _, error in found}
+
+
+def fetch(connection, topic, partition, offset, max_bytes=4 << 20, max_wait_ms=100):
+    """Fetch v4 of one partition: (error, bytes of batches)."""
+    body = i32(-1) + i32(max_wait_ms) + i32(1) + i32(max_bytes) + i8(0) + array(
+        [string(topic) + array([i32(partition) + i64(offset) + i32(max_bytes)])])
+    reader = connection.call(FETCH, 4, body)
+    reader.i32()
+
+    def row():
+        _, error, _, _ = reader.i32(), reader.i16(), reader.i64(), reader.i64()
+        reader.array(lambda: (reader.i64(), reader.i64()))
+        return error, reader.take(max(reader.i32(), 0))
+
+    return reader.array(lambda: (reader.string(), reader.array(row)))[0][1][0]
+
+
+def batches(data):
+    """(base offset, next offset, bytes) of each whole batch."""
+    at = 0
+    while at + 61 <= len(data):
+        base, length = struct.unpack_from(">qi", data, at)
+        if at + 12 + length > len(data):
+            return
+        last = struct.unpack_from(">i", data, at + 23)[0]
+        yield base, base + last + 1, data[at:at + 12 + length]
+        at += 12 + length
+
+
+def read_log(connection, topic, partition):
+    """Every batch of a partition from its start to its end, as bytes; offsets must follow each other."""
+    at, end = (offsets(connection, topic, partition + 1, which)[partition] for which in (-2, -1))
+    log = bytearray()
+    while at < end:
+        error, data = fetch(connection, topic, partition, at)
+        if error:
+            raise ConnectionError(f"fetch of {topic}-{partition} at {at} answers {error}")
+        for base, following, batch_bytes in batches(data):
+            if following <= at:
+                continue
+            if base != at:
+                raise ValueError(f"{topic}-{partition}: a batch at {base} where {at} is next")
+            log += batch_bytes
+            at = following
+    return bytes(log)
