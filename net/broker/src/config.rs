@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use engine_base::{BrokerId, KIB, MIB, Uuid};
+use engine_base::{BrokerId, KIB, MIB};
 
 /// Where clients connect, and what they are told to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,12 +47,16 @@ pub enum FlushFiles {
 pub struct BrokerConfig {
     /// `node.id`.
     pub node_id: BrokerId,
-    /// The cluster to format an empty directory for; `None` for a fresh id.
-    pub cluster_id: Option<Uuid>,
+    /// The cluster this node belongs to: an empty directory is formatted for it, one of another
+    /// cluster is refused. `None` takes what the directory says, or a fresh id.
+    pub cluster_id: Option<String>,
     /// The data directory (`log.dirs`).
     pub log_dir: PathBuf,
     /// Client listeners, at least one.
     pub listeners: Vec<ListenerConfig>,
+    /// Name, host and port of the controller's listener, as the quorum's voters name it. A quorum
+    /// of one needs no socket for it, but a Kafka that takes the directory over does.
+    pub controller_listener: (String, String, u16),
     /// `broker.rack`.
     pub rack: Option<String>,
     /// Shards (`ottla.shards`); `None` for the cores the process may use.
@@ -120,6 +124,7 @@ impl Default for BrokerConfig {
             cluster_id: None,
             log_dir: PathBuf::from("ottla-data"),
             listeners: vec![listener],
+            controller_listener: ("CONTROLLER".to_owned(), "localhost".to_owned(), 9093),
             rack: None,
             shard_count: None,
             memory_bytes: 512 * MIB,

@@ -89,18 +89,20 @@ impl<'a> RequestHeader<'a> {
         let correlation_id = reader.i32()?;
         let window = window_with_code(code).ok_or(RequestError::UnknownApiKey { code })?;
         let api_key = window.key;
-        if !window.serves(api_version) {
-            return Err(match api_key {
-                ApiKey::ApiVersions => RequestError::UnsupportedApiVersions { correlation_id },
-                _ => RequestError::UnsupportedVersion {
-                    api_key,
-                    api_version,
-                },
+        let is_served = window.serves(api_version);
+        if !is_served && api_key != ApiKey::ApiVersions {
+            return Err(RequestError::UnsupportedVersion {
+                api_key,
+                api_version,
             });
         }
         let client_id = reader.nullable_string(false)?;
         if window.request_header_version(api_version) >= 2 {
             reader.skip_tagged_fields()?;
+        }
+        if !is_served {
+            // Its head must be one all the same, as Kafka demands.
+            return Err(RequestError::UnsupportedApiVersions { correlation_id });
         }
         Ok(Self {
             api_key,

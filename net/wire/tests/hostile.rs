@@ -89,7 +89,8 @@ fn mutated_messages_decode_or_fail_but_never_panic() {
                 mutate(&mut bytes, &mut Choices::new(seed ^ 0xdead_beef));
                 accepted += u32::from((entry.reread)(&bytes, version).is_ok());
                 if entry.name == ProduceRequest::NAME {
-                    let as_struct = ProduceRequest::read(&bytes, version).is_ok();
+                    let reader = &mut Reader::new(&bytes);
+                    let as_struct = ProduceRequest::read_from(reader, version).is_ok();
                     let as_view = ProduceView::read(&bytes, version).is_ok();
                     assert_eq!(as_struct, as_view, "version {version} seed {seed}");
                 }

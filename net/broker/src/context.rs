@@ -1,0 +1,38 @@
+//! What a handler may touch.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use engine_runtime::Slice;
+use net_conn::ConnectionId;
+use net_wire::RequestHeader;
+
+use crate::catalog::Catalog;
+use crate::core::Core;
+
+/// One request: whose it is, which version it speaks, and the state of its core.
+pub(crate) struct Context<'a> {
+    pub(crate) core: &'a Rc<Core>,
+    pub(crate) client: &'a Client,
+    pub(crate) header: &'a RequestHeader<'a>,
+    /// The cluster as of the request's start.
+    pub(crate) catalog: Arc<Catalog>,
+    /// The whole frame: what is handed to another core is a range of it.
+    pub(crate) frame: &'a Slice,
+}
+
+impl Context<'_> {
+    /// The version of the request and of its answer.
+    pub(crate) fn version(&self) -> i16 {
+        self.header.api_version
+    }
+}
+
+/// The peer of a connection.
+pub(crate) struct Client {
+    pub(crate) connection: ConnectionId,
+    pub(crate) address: SocketAddr,
+    /// Index into the broker's listeners: what is advertised follows from it.
+    pub(crate) listener: usize,
+}

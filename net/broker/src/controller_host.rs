@@ -1,0 +1,474 @@
+//! The controller of a quorum of one: performs what it decides, on shard 0.
+//!
+//! A command becomes records, the records a batch of `__cluster_metadata-0`; when the batch is
+//! committed, the image it makes is published to every shard, and only then is the command
+//! answered: who created a topic can use it at once, through any connection.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use engine_base::{ShardId, TopicPartition, Uuid};
+use engine_log::PartitionDir;
+use engine_record::{BatchView, Batches};
+use engine_runtime::{Notify, fs, random_bytes, spawn_critical, wall_clock_ms};
+use net_wire::ErrorCode;
+use replication_controller::command::{RegisterBroker, RegisterController};
+use replication_controller::{Answer, ApiError, Command, Controller, ErrorKind, Outcome, Settings};
+use replication_metadata::batch::{BatchPlace, leader_change_batch, record_batch};
+use replication_metadata::image::Endpoint;
+use replication_metadata::{MetadataImage, MetadataLoader, QuorumState, features};
+use replication_partition::{Isolation, Partition};
+
+use crate::catalog::Catalog;
+use crate::cluster;
+use crate::core::Core;
+use crate::directory::DataDirectory;
+use crate::error::StartError;
+use crate::lifecycle::PreviousStop;
+use crate::metadata_snapshot::{Found, find_snapshot};
+use crate::topic_settings::TopicSettings;
+
+/// Bytes of the metadata log that are replayed at a time.
+const REPLAY_SIZE_BYTES: usize = 1 << 20;
+const QUORUM_STATE_FILE: &str = "quorum-state";
+const QUORUM_STATE_BYTES_MAX: usize = 64 << 10;
+const METADATA_TOPIC: &str = "__cluster_metadata";
+
+/// The controller and its log.
+pub(crate) struct ControllerHost {
+    core: std::rc::Weak<Core>,
+    partition: Rc<Partition>,
+    controller: RefCell<Controller>,
+    loader: RefCell<MetadataLoader>,
+    /// Batches appended and not yet applied, with the offset after each.
+    appended: RefCell<VecDeque<(i64, Vec<u8>)>>,
+    has_appended: Notify,
+    /// Every shard has applied the log up to here.
+    published_offset: Cell<i64>,
+    published: Notify,
+}
+
+impl ControllerHost {
+    /// Replays the metadata log, takes the next epoch, and brings this broker into service. On
+    /// return every shard has its partitions. `previous` says what is known of
+    /// the life before.
+    ///
+    /// # Errors
+    /// The log cannot be read or written, or holds what this program does not know.
+    pub(crate) async fn start(
+        core: &Rc<Core>,
+        directory: &DataDirectory,
+        advertised: &[(String, String, u16)],
+        previous: PreviousStop,
+    ) -> Result<Rc<Self>, StartError> {
+        let found = find_snapshot(&directory.path).await?;
+        let partition = open_partition(core, directory).await?;
+        let loader = replay(&partition, &found).await?;
+        let host = Self::lead(core, partition, loader, &found, directory).await?;
+        let publisher = host.clone();
+        spawn_critical(
+            "controller",
+            async move { publisher.publish_for_ever().await },
+        )
+        .detach();
+        let is_first = core.controller.set(host.clone()).is_ok();
+        assert!(is_first);
+        host.activate(&found).await?;
+        host.register(core, directory, advertised, previous).await?;
+        Ok(host)
+    }
+
+    /// Opens an epoch: the quorum-state file first, durably, then the leader change in the log.
+    async fn lead(
+        core: &Rc<Core>,
+        partition: Rc<Partition>,
+        mut loader: MetadataLoader,
+        found: &Found,
+        directory: &DataDirectory,
+    ) -> Result<Rc<Self>, StartError> {
+        let node_id = core.config.node_id.0;
+        let folder = directory
+            .path
+            .join(replication_metadata::format::METADATA_LOG_FOLDER);
+        let file = folder.join(QUORUM_STATE_FILE);
+        let last_epoch = last_epoch(&file)
+            .await?
+            .max(partition.log().latest_epoch().unwrap_or(0));
+        let leader_epoch = last_epoch + 1;
+        let state = QuorumState::leader(node_id, leader_epoch).to_text();
+        let written = fs::write_file_atomic(&file, state.into_bytes()).await;
+        written.map_err(|error| StartError::io("writing", &file, error))?;
+        partition.set_leader_epoch(leader_epoch);
+
+        let base_offset = partition.log_end_offset();
+        let place = BatchPlace {
+            base_offset,
+            leader_epoch,
+            now: wall_clock_ms(),
+        };
+        let voters = found.voters.as_ref().filter(|_| base_offset == 0);
+        let bootstrap = voters.map(|voters| (found.kraft_version, voters));
+        let (batch, _) = leader_change_batch(node_id, bootstrap, place);
+        append_committed(&partition, &batch).await?;
+        apply(&mut loader, &batch)?;
+        loader.publish();
+
+        let settings = Settings {
+            node_id,
+            cluster_id: directory.cluster_id.clone(),
+            broker: core.config.properties.clone(),
+        };
+        let next_offset = partition.log_end_offset();
+        let controller = Controller::new(settings, loader.published().clone(), next_offset);
+        Ok(Rc::new(Self {
+            core: Rc::downgrade(core),
+            partition,
+            controller: RefCell::new(controller),
+            loader: RefCell::new(loader),
+            appended: RefCell::default(),
+            has_appended: Notify::new(),
+            published_offset: Cell::new(next_offset),
+            published: Notify::new(),
+        }))
+    }
+
+    /// The records of becoming active: those of a new cluster when the log has none yet.
+    async fn activate(&self, found: &Found) -> Result<(), StartError> {
+        let open_transaction = self.loader.borrow().transaction_start_offset();
+        let outcome = self
+            .controller
+            .borrow_mut()
+            .activate(open_transaction, &found.bootstrap);
+        self.perform(&outcome)
+            .await
+            .map_err(|error| refused("activating", error))
+    }
+
+    /// Registers this controller and broker, and takes the broker into service.
+    async fn register(
+        &self,
+        core: &Core,
+        directory: &DataDirectory,
+        advertised: &[(String, String, u16)],
+        previous: PreviousStop,
+    ) -> Result<(), StartError> {
+        let node_id = core.config.node_id.0;
+        let incarnation_id = Uuid::from_random(random_bytes());
+        let supported = features::registered();
+        let features: Vec<(String, i16, i16)> = supported
+            .iter()
+            .map(|f| (f.name.to_owned(), f.min, f.max))
+            .collect();
+        let endpoint = |(name, host, port): &(String, String, u16)| Endpoint {
+            name: name.clone(),
+            host: host.clone(),
+            port: *port,
+            security_protocol: 0,
+        };
+        // What the journal proves is no less after a crash than after a clean stop: the broker goes
+        // on as the one it was.
+        let before = self
+            .loader
+            .borrow()
+            .published()
+            .cluster()
+            .broker(node_id)
+            .map(|b| b.epoch);
+        let commands = [
+            Command::RegisterController(RegisterController {
+                controller_id: node_id,
+                incarnation_id,
+                endpoints: vec![endpoint(&core.config.controller_listener)],
+                features: features.clone(),
+            }),
+            Command::RegisterBroker(RegisterBroker {
+                broker_id: node_id,
+                cluster_id: directory.cluster_id.clone(),
+                incarnation_id,
+                endpoints: advertised.iter().map(endpoint).collect(),
+                features,
+                rack: core.config.rack.clone(),
+                log_dirs: vec![directory.directory_id],
+                previous_broker_epoch: match previous {
+                    PreviousStop::Clean { broker_epoch } => broker_epoch,
+                    PreviousStop::Proven => before.unwrap_or(-1),
+                    PreviousStop::Unproven => -1,
+                },
+            }),
+        ];
+        let mut broker_epoch = -1;
+        for command in commands {
+            let answer = self
+                .submit(command)
+                .await
+                .map_err(|e| refused("registering", e))?;
+            if let Answer::BrokerRegistered {
+                broker_epoch: epoch,
+            } = answer
+            {
+                broker_epoch = epoch;
+            }
+        }
+        let unfence = Command::UnfenceBroker {
+            broker_id: node_id,
+            broker_epoch,
+        };
+        self.submit(unfence)
+            .await
+            .map_err(|error| refused("entering service", error))?;
+        Ok(())
+    }
+
+    /// Decides a command, and answers when every shard has applied what came of it.
+    pub(crate) async fn submit(&self, command: Command) -> Result<Answer, ApiError> {
+        let outcome = self.controller.borrow_mut().handle(&command)?;
+        self.perform(&outcome).await?;
+        Ok(outcome.answer)
+    }
+
+    /// Leaves service: the partitions keep this broker as an eligible leader for the next start.
+    pub(crate) async fn stop(&self) {
+        let Some(core) = self.core.upgrade() else {
+            return;
+        };
+        let broker_id = core.config.node_id.0;
+        if let Err(error) = self.submit(Command::FenceBroker { broker_id }).await {
+            tracing::warn!("the broker could not leave service: {error}");
+        }
+    }
+
+    /// Writes an outcome's records and waits until every shard has applied them. Between the
+    /// decision and the append nothing else runs, so the log has the order of the decisions.
+    async fn perform(&self, outcome: &Outcome) -> Result<(), ApiError> {
+        if outcome.records.is_empty() {
+            return Ok(());
+        }
+        let version = self.controller.borrow().metadata_version();
+        let place = BatchPlace {
+            base_offset: outcome.base_offset,
+            leader_epoch: self.partition.leader_epoch(),
+            now: wall_clock_ms(),
+        };
+        let batch = record_batch(&outcome.records, version, place)
+            .unwrap_or_else(|error| panic!("a record the controller decided on: {error}"));
+        let appended = self
+            .partition
+            .append_own(&batch, place.now)
+            .map_err(|error| {
+                // What was decided is not in the log: the controller's image is ahead of it.
+                panic!("the metadata log refused records: {error}; restart to go on from the log")
+            })?;
+        assert_eq!(appended.base_offset, outcome.base_offset);
+        let next_offset = appended.last_offset + 1;
+        self.appended.borrow_mut().push_back((next_offset, batch));
+        self.has_appended.notify_all();
+        while self.published_offset.get() < next_offset {
+            self.published.wait().await;
+        }
+        Ok(())
+    }
+
+    /// Applies committed batches in order, and publishes the images they make.
+    async fn publish_for_ever(&self) {
+        loop {
+            let front = self.appended.borrow_mut().pop_front();
+            let Some((next_offset, batch)) = front else {
+                self.has_appended.wait().await;
+                continue;
+            };
+            committed(&self.partition, next_offset).await;
+            let image = {
+                let mut loader = self.loader.borrow_mut();
+                apply(&mut loader, &batch)
+                    .unwrap_or_else(|error| panic!("a batch of our own cannot be read: {error}"));
+                loader.publish().map(|(image, _)| image)
+            };
+            if let Some(image) = image {
+                self.publish(image).await;
+            }
+            self.published_offset.set(next_offset);
+            self.published.notify_all();
+        }
+    }
+
+    async fn publish(&self, image: MetadataImage) {
+        let Some(core) = self.core.upgrade() else {
+            return;
+        };
+        let config = core.config.clone();
+        let catalog = Arc::new(Catalog::next(&core.catalog(), image, |image, topic| {
+            TopicSettings::new(&config, image, topic)
+        }));
+        for shard in (0..core.shards.count()).map(ShardId) {
+            let catalog = catalog.clone();
+            let applied = core
+                .shards
+                .ask(shard, |core| cluster::apply(core, catalog))
+                .await;
+            if let Ok(Err(error)) = applied {
+                // What is missing is tried again with every later image.
+                tracing::error!(
+                    shard = shard.0,
+                    "a shard could not follow the metadata: {error}"
+                );
+            }
+        }
+    }
+}
+
+async fn open_partition(
+    core: &Rc<Core>,
+    directory: &DataDirectory,
+) -> Result<Rc<Partition>, StartError> {
+    let id = TopicPartition {
+        topic_id: Uuid::METADATA_TOPIC,
+        partition: 0,
+    };
+    let opened = core.opened.borrow_mut().remove(&id);
+    let log = match opened {
+        Some(log) => log,
+        None => {
+            let (topic, topic_id) = (METADATA_TOPIC.to_owned(), id.topic_id);
+            let config = engine_log::LogConfig {
+                is_deleting: false,
+                ..Default::default()
+            };
+            let dir = PartitionDir {
+                topic,
+                partition: 0,
+                topic_id,
+                config,
+            };
+            core.store().create_log(dir).await?
+        }
+    };
+    let epoch = log.latest_epoch().unwrap_or(0);
+    tracing::debug!("metadata log of cluster {} opened", directory.cluster_id);
+    let partition = Partition::new(id, METADATA_TOPIC.into(), log, epoch);
+    core.partitions.borrow_mut().insert(id, partition.clone());
+    Ok(partition)
+}
+
+/// The image of the snapshot and all that the log holds after it.
+async fn replay(partition: &Partition, found: &Found) -> Result<MetadataLoader, StartError> {
+    let mut loader = found.loader();
+    let mut offset = found.end_offset.max(partition.log_start_offset());
+    let log_end_offset = partition.log_end_offset();
+    while offset < log_end_offset {
+        let read = partition
+            .read(offset, REPLAY_SIZE_BYTES, Isolation::LogEnd, true)
+            .await;
+        let data =
+            read.map_err(|error| StartError::Damaged(format!("the metadata log: {error}")))?;
+        let bytes = data
+            .slices
+            .iter()
+            .flat_map(|slice| slice.iter().copied())
+            .collect::<Vec<u8>>();
+        apply(&mut loader, &bytes)?;
+        assert!(data.next_offset > offset);
+        offset = data.next_offset;
+    }
+    loader.publish();
+    Ok(loader)
+}
+
+fn apply(loader: &mut MetadataLoader, batches: &[u8]) -> Result<(), StartError> {
+    for batch in Batches::new(batches) {
+        let damaged = |error: &dyn std::fmt::Display| {
+            StartError::Damaged(format!("the metadata log cannot be followed: {error}"))
+        };
+        let batch: BatchView<'_> = batch.map_err(|error| damaged(&error))?;
+        loader
+            .apply_batch(&batch)
+            .map_err(|error| damaged(&error))?;
+    }
+    Ok(())
+}
+
+async fn append_committed(partition: &Partition, batch: &[u8]) -> Result<(), StartError> {
+    let appended = partition
+        .append_own(batch, wall_clock_ms())
+        .map_err(|error| {
+            StartError::Damaged(format!("the metadata log cannot be written: {error}"))
+        })?;
+    committed(partition, appended.last_offset + 1).await;
+    Ok(())
+}
+
+async fn committed(partition: &Partition, offset: i64) {
+    let committed = partition.committed(offset).await;
+    committed.expect("nobody deletes the metadata log");
+}
+
+async fn last_epoch(file: &std::path::Path) -> Result<i32, StartError> {
+    match fs::read_file(file, QUORUM_STATE_BYTES_MAX).await {
+        Ok(bytes) => QuorumState::read(&String::from_utf8_lossy(&bytes))
+            .map(|state| state.leader_epoch)
+            .map_err(|error| StartError::Damaged(format!("{}: {error}", file.display()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(StartError::io("reading", file, error)),
+    }
+}
+
+fn refused(doing: &str, error: ApiError) -> StartError {
+    StartError::Config(format!(
+        "the controller refused this broker while {doing}: {error}"
+    ))
+}
+
+/// Asks the controller, wherever the request came in.
+pub(crate) async fn submit(core: &Rc<Core>, command: Command) -> Result<Answer, ErrorCode> {
+    let answer = core.shards.ask(ShardId(0), move |core| async move {
+        match core.controller.get().cloned() {
+            Some(host) if !core.is_stopping.get() => host
+                .submit(command)
+                .await
+                .map_err(|error| code_of(error.kind)),
+            _ => Err(ErrorCode::NOT_CONTROLLER),
+        }
+    });
+    answer.await.unwrap_or(Err(ErrorCode::NOT_CONTROLLER))
+}
+
+/// The sentence for people.
+pub(crate) fn text_of(error: &ApiError) -> String {
+    match &error.message {
+        Some(message) => message.to_string(),
+        None => code_of(error.kind).message().to_owned(),
+    }
+}
+
+/// The wire's code of a refusal.
+pub(crate) fn code_of(kind: ErrorKind) -> ErrorCode {
+    match kind {
+        ErrorKind::BrokerIdNotRegistered => ErrorCode::BROKER_ID_NOT_REGISTERED,
+        ErrorKind::DuplicateBrokerRegistration => ErrorCode::DUPLICATE_BROKER_REGISTRATION,
+        ErrorKind::ElectionNotNeeded => ErrorCode::ELECTION_NOT_NEEDED,
+        ErrorKind::EligibleLeadersNotAvailable => ErrorCode::ELIGIBLE_LEADERS_NOT_AVAILABLE,
+        ErrorKind::FencedLeaderEpoch => ErrorCode::FENCED_LEADER_EPOCH,
+        ErrorKind::InconsistentClusterId => ErrorCode::INCONSISTENT_CLUSTER_ID,
+        ErrorKind::IneligibleReplica => ErrorCode::INELIGIBLE_REPLICA,
+        ErrorKind::InvalidConfig => ErrorCode::INVALID_CONFIG,
+        ErrorKind::InvalidPartitions => ErrorCode::INVALID_PARTITIONS,
+        ErrorKind::InvalidRegistration => ErrorCode::INVALID_REGISTRATION,
+        ErrorKind::InvalidReplicaAssignment => ErrorCode::INVALID_REPLICA_ASSIGNMENT,
+        ErrorKind::InvalidReplicationFactor => ErrorCode::INVALID_REPLICATION_FACTOR,
+        ErrorKind::InvalidRequest => ErrorCode::INVALID_REQUEST,
+        ErrorKind::InvalidTopicException => ErrorCode::INVALID_TOPIC_EXCEPTION,
+        ErrorKind::InvalidUpdateVersion => ErrorCode::INVALID_UPDATE_VERSION,
+        ErrorKind::NewLeaderElected => ErrorCode::NEW_LEADER_ELECTED,
+        ErrorKind::NotLeaderOrFollower => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+        ErrorKind::PolicyViolation => ErrorCode::POLICY_VIOLATION,
+        ErrorKind::PreferredLeaderNotAvailable => ErrorCode::PREFERRED_LEADER_NOT_AVAILABLE,
+        ErrorKind::StaleBrokerEpoch => ErrorCode::STALE_BROKER_EPOCH,
+        ErrorKind::TopicAlreadyExists => ErrorCode::TOPIC_ALREADY_EXISTS,
+        ErrorKind::TopicDeletionDisabled => ErrorCode::TOPIC_DELETION_DISABLED,
+        ErrorKind::UnknownTopicId => ErrorCode::UNKNOWN_TOPIC_ID,
+        ErrorKind::UnknownTopicOrPartition => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        ErrorKind::UnsupportedVersion => ErrorCode::UNSUPPORTED_VERSION,
+        _ => ErrorCode::UNKNOWN_SERVER_ERROR,
+    }
+}

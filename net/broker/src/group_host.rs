@@ -1,0 +1,293 @@
+//! The group coordinator of one `__consumer_offsets` partition: performs what it decides.
+//!
+//! Lives on the shard that owns the partition. The decisions are `replication-group`'s; here are
+//! the log they are written to, the clock, and the requests that wait.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use engine_base::{HashMap, Instant};
+use engine_record::{
+    BatchBuilder, BatchOptions, BatchView, Batches, ControlRecord, Decompressor, EndTxnMarker,
+    TxnOutcome,
+};
+use engine_runtime::{Notify, OneshotSender, now, oneshot, race, sleep_until, wall_clock_ms};
+use replication_coordinator::{
+    Append, AppendBody, AppendError, CoordinatorShard, Effects, LoadedBatch, LoadedRecord, Moment,
+    RuntimeConfig, Token, TransactionResult,
+};
+use replication_group::{Answer, GroupConfig, GroupCoordinator, Request};
+use replication_partition::{Isolation, Partition};
+
+/// Bytes of the log that are replayed at a time.
+const LOAD_SIZE_BYTES: usize = 1 << 20;
+
+type Shard = CoordinatorShard<GroupCoordinator>;
+
+/// One partition's coordinator and what it needs from the world.
+pub(crate) struct GroupHost {
+    partition: Rc<Partition>,
+    shard: RefCell<Shard>,
+    /// Requests that wait for their answers.
+    waiting: RefCell<HashMap<Token, OneshotSender<Answer>>>,
+    token_next: Cell<u64>,
+    deadline: Cell<Option<Instant>>,
+    deadline_moved: Notify,
+    is_stopped: Cell<bool>,
+}
+
+impl GroupHost {
+    /// A coordinator that has not loaded: it answers COORDINATOR_LOAD_IN_PROGRESS.
+    pub(crate) fn new(partition: Rc<Partition>, config: GroupConfig) -> Rc<Self> {
+        let machine = GroupCoordinator::new(config);
+        Rc::new(Self {
+            partition,
+            shard: RefCell::new(Shard::new(machine, RuntimeConfig::default())),
+            waiting: RefCell::default(),
+            token_next: Cell::new(0),
+            deadline: Cell::new(None),
+            deadline_moved: Notify::new(),
+            is_stopped: Cell::new(false),
+        })
+    }
+
+    /// Asks the coordinator. The answer comes when the records it depends on are committed.
+    pub(crate) async fn ask(&self, request: Request) -> Option<Answer> {
+        let token = Token(self.token_next.get());
+        self.token_next.set(token.0 + 1);
+        let (sender, receiver) = oneshot();
+        self.waiting.borrow_mut().insert(token, sender);
+        let effects = self.shard.borrow_mut().handle(moment(), token, request);
+        self.perform(effects);
+        receiver.await.ok()
+    }
+
+    /// The partition's high watermark moved.
+    pub(crate) fn on_high_watermark(&self) {
+        let high_watermark = self.partition.high_watermark();
+        let effects = self
+            .shard
+            .borrow_mut()
+            .on_high_watermark(moment(), high_watermark);
+        self.perform(effects);
+    }
+
+    /// Stops: every request that waits is told to look elsewhere.
+    pub(crate) fn stop(&self) {
+        if !self.is_stopped.replace(true) {
+            let effects = self.shard.borrow_mut().unload(moment());
+            self.perform(effects);
+            self.deadline_moved.notify_all();
+        }
+    }
+
+    /// Replays the log, then serves. Whatever cannot be read leaves the coordinator loading: it
+    /// must not promise less than was committed.
+    pub(crate) async fn load(&self) -> Result<(), String> {
+        let partition = &self.partition;
+        let mut decompressor = Decompressor::new();
+        let mut offset = partition.log_start_offset();
+        let log_end_offset = partition.log_end_offset();
+        while offset < log_end_offset {
+            let read = partition
+                .read(offset, LOAD_SIZE_BYTES, Isolation::LogEnd, true)
+                .await;
+            let data = read.map_err(|error| error.to_string())?;
+            let bytes = data
+                .slices
+                .iter()
+                .flat_map(|slice| slice.iter().copied())
+                .collect::<Vec<u8>>();
+            offset = data.next_offset;
+            for batch in Batches::new(&bytes) {
+                let batch = batch.map_err(|error| error.to_string())?;
+                self.load_batch(&batch, &mut decompressor)?;
+            }
+        }
+        let high_watermark = partition.high_watermark();
+        let effects = self
+            .shard
+            .borrow_mut()
+            .finish_load(moment(), log_end_offset, high_watermark);
+        self.perform(effects);
+        Ok(())
+    }
+
+    fn load_batch(
+        &self,
+        batch: &BatchView<'_>,
+        decompressor: &mut Decompressor,
+    ) -> Result<(), String> {
+        let header = batch.header();
+        let next_offset = header.last_offset() + 1;
+        let high_watermark = self.partition.high_watermark();
+        let decompressed = batch
+            .decompressed(decompressor)
+            .map_err(|error| error.to_string())?;
+        let mut records = Vec::new();
+        for record in batch.records_in(&decompressed) {
+            let record = record.map_err(|error| error.to_string())?;
+            records.push(record);
+        }
+        let loaded: Vec<LoadedRecord<'_>> = records
+            .iter()
+            .map(|record| LoadedRecord {
+                offset: header.base_offset + i64::from(record.offset_delta),
+                key: record.key,
+                value: record.value,
+            })
+            .collect();
+        let loaded_batch = if header.attributes.is_control() {
+            let Some(marker) = records.first().and_then(|record| end_transaction(record)) else {
+                return Ok(());
+            };
+            let producer_id = header.producer_id;
+            LoadedBatch::Marker {
+                next_offset,
+                producer_id,
+                result: marker,
+            }
+        } else {
+            let producer_id = header
+                .attributes
+                .is_transactional()
+                .then_some(header.producer_id);
+            LoadedBatch::Records {
+                next_offset,
+                producer_id,
+                records: &loaded,
+            }
+        };
+        let mut notices = Vec::new();
+        let mut shard = self.shard.borrow_mut();
+        let loaded = shard.load(loaded_batch, high_watermark, &mut notices);
+        loaded.map_err(|error| error.to_string())?;
+        for notice in notices {
+            tracing::warn!(partition = %self.partition, "{notice:?}");
+        }
+        Ok(())
+    }
+
+    /// Runs the coordinator's timers until it stops.
+    pub(crate) async fn run_timers(self: Rc<Self>) {
+        while !self.is_stopped.get() {
+            match self.deadline.get() {
+                None => self.deadline_moved.wait().await,
+                Some(deadline) if deadline <= now() => {
+                    self.deadline.set(None);
+                    let effects = self.shard.borrow_mut().on_timer(moment());
+                    self.perform(effects);
+                }
+                Some(deadline) => {
+                    race(sleep_until(deadline), self.deadline_moved.wait()).await;
+                }
+            }
+        }
+    }
+
+    /// Writes, answers and reports, in the coordinator's order.
+    fn perform(&self, effects: Effects<GroupCoordinator>) {
+        let mut queue = VecDeque::from([effects]);
+        while let Some(effects) = queue.pop_front() {
+            for append in effects.appends {
+                if let Err(error) = self.write(&append) {
+                    let mut shard = self.shard.borrow_mut();
+                    // The later appends of this call are void with it.
+                    queue.push_front(shard.on_append_failed(moment(), append.id, error));
+                    break;
+                }
+            }
+            for (token, answer) in effects.answers {
+                if let Some(waiting) = self.waiting.borrow_mut().remove(&token) {
+                    // The client may have gone: its answer is dropped.
+                    let _ = waiting.send(answer);
+                }
+            }
+            for notice in effects.notices {
+                tracing::info!(partition = %self.partition, "{notice:?}");
+            }
+            if effects.deadline != self.deadline.get() {
+                self.deadline.set(effects.deadline);
+                self.deadline_moved.notify_all();
+            }
+        }
+    }
+
+    fn write(&self, append: &Append) -> Result<(), AppendError> {
+        let bytes = batch_of(append);
+        let appended = self.partition.append_own(&bytes, append.timestamp).map_err(|error| {
+            tracing::error!(partition = %self.partition, "a coordinator's record was refused: {error}");
+            AppendError::KafkaStorageError
+        })?;
+        let in_sync = self
+            .shard
+            .borrow()
+            .on_appended(append.id, appended.base_offset);
+        // Only this host writes to the partition: other offsets mean that its state is not the
+        // log's, and every further answer would be wrong.
+        in_sync.unwrap_or_else(|error| panic!("{}: {error}", self.partition));
+        Ok(())
+    }
+}
+
+fn moment() -> Moment {
+    Moment {
+        now: now(),
+        timestamp: wall_clock_ms(),
+    }
+}
+
+fn batch_of(append: &Append) -> Vec<u8> {
+    match &append.body {
+        AppendBody::Records { producer, records } => {
+            let mut options = BatchOptions::default();
+            if let Some(producer) = producer {
+                options.producer_id = producer.id;
+                options.producer_epoch = producer.epoch;
+                options.base_sequence = 0;
+                options.transactional = true;
+            }
+            let mut batch = BatchBuilder::new(options);
+            for record in records {
+                batch.append(
+                    append.timestamp,
+                    Some(&record.key),
+                    record.value.as_deref(),
+                    &[],
+                );
+            }
+            batch.finish()
+        }
+        AppendBody::Marker {
+            producer,
+            coordinator_epoch,
+            result,
+        } => {
+            let outcome = match result {
+                TransactionResult::Commit => TxnOutcome::Commit,
+                TransactionResult::Abort => TxnOutcome::Abort,
+            };
+            let marker = EndTxnMarker {
+                outcome,
+                coordinator_epoch: *coordinator_epoch,
+            };
+            marker.batch(
+                producer.id,
+                producer.epoch,
+                BatchOptions::default(),
+                append.timestamp,
+            )
+        }
+    }
+}
+
+fn end_transaction(record: &engine_record::Record<'_>) -> Option<TransactionResult> {
+    match ControlRecord::read(record).ok()? {
+        ControlRecord::EndTxn(marker) => Some(match marker.outcome {
+            TxnOutcome::Commit => TransactionResult::Commit,
+            TxnOutcome::Abort => TransactionResult::Abort,
+        }),
+        _ => None,
+    }
+}

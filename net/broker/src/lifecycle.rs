@@ -1,0 +1,412 @@
+//! Start, serve, drain, stop, in this order. Runs on shard 0; the other shards answer its calls.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine_base::{HashMap, ShardId, TopicPartition};
+use engine_log::{
+    ClosedStore, FlushFiles, Found, FoundPartition, IoMode, LogConfig, LogStore, PartitionDir,
+    StoreConfig,
+};
+use engine_runtime::{
+    Door, Listener, ShardContext, ShardOptions, StartError as RuntimeError, launch, now,
+    shutdown_signal, spawn, spawn_critical, timeout,
+};
+use engine_shard::limits::MAILBOX_MESSAGES_MAX;
+use engine_shard::{Message, Shards};
+use replication_metadata::format::METADATA_LOG_FOLDER;
+use replication_partition::Partition;
+
+use crate::acceptor;
+use crate::cluster;
+use crate::config::{self, BrokerConfig};
+use crate::controller_host::ControllerHost;
+use crate::core::Core;
+use crate::directory::DataDirectory;
+use crate::error::StartError;
+use crate::maintenance;
+use crate::metrics::Snapshot;
+
+/// How long connections may take to finish what they asked for when the broker stops.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// How often a long recovery says how far it is.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A broker that serves.
+pub struct Ready {
+    /// `node.id`.
+    pub node_id: i32,
+    /// Name and address of each listener, as bound.
+    pub listeners: Vec<(String, SocketAddr)>,
+    /// How to ask for the counters, from any thread.
+    pub metrics: MetricsHandle,
+}
+
+/// Asks a running broker for its counters, from any thread.
+#[derive(Clone)]
+pub struct MetricsHandle {
+    door: Door<Core>,
+}
+
+impl MetricsHandle {
+    /// The counters of all shards, summed; `None` when the broker does not answer within
+    /// `patience`. Blocks: not for a shard's thread.
+    #[must_use]
+    pub fn snapshot(&self, patience: Duration) -> Option<Snapshot> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        self.door.post(move |core| {
+            let core = core.clone();
+            spawn(async move {
+                // Nobody listens any more when the patience was over.
+                let _ = sender.send(sum_of_shards(&core).await);
+            })
+            .detach();
+        });
+        receiver.recv_timeout(patience).ok()
+    }
+}
+
+async fn sum_of_shards(core: &Rc<Core>) -> Snapshot {
+    let mut sum = Snapshot::default();
+    for shard in (0..core.shards.count()).map(ShardId) {
+        let part = core
+            .shards
+            .ask(shard, |core| async move { core.metrics_snapshot() })
+            .await;
+        sum.merge(part.unwrap_or_default());
+    }
+    sum
+}
+
+/// Runs a broker until it is told to stop by SIGTERM or SIGINT. `on_ready` is called once, on
+/// shard 0, when it serves.
+///
+/// # Errors
+/// Why it did not start, or stopped by itself.
+pub fn run(
+    config: BrokerConfig,
+    on_ready: impl Fn(Ready) + Send + Sync + 'static,
+) -> Result<(), StartError> {
+    let options = ShardOptions {
+        count: config.shard_count.map(usize::from),
+        mailbox_capacity: MAILBOX_MESSAGES_MAX,
+        ..ShardOptions::default()
+    };
+    let config = Arc::new(config);
+    let on_ready = Arc::new(on_ready);
+    let shards = launch(&options, move |context: ShardContext<Message<Core>>| {
+        shard_main(context, config.clone(), on_ready.clone())
+    })
+    .map_err(|error| match error {
+        RuntimeError::Denied { .. } => StartError::Denied(error.to_string()),
+        other => StartError::Config(other.to_string()),
+    })?;
+    // Shard 0 tells the others to end; its result is the broker's.
+    let results: Vec<_> = shards
+        .into_iter()
+        .map(engine_runtime::ShardHandle::join)
+        .collect();
+    results.into_iter().collect()
+}
+
+async fn shard_main(
+    context: ShardContext<Message<Core>>,
+    config: Arc<BrokerConfig>,
+    on_ready: Arc<impl Fn(Ready) + Send + Sync + 'static>,
+) -> Result<(), StartError> {
+    let shards = Shards::new(context.mesh);
+    let core = Core::new(config, shards.clone());
+    let served = core.clone();
+    let mailbox = spawn_critical("mailbox", async move { shards.serve(&served).await });
+    let result = if core.id() == ShardId(0) {
+        let result = run_broker(&core, &*on_ready).await;
+        end_others(&core).await;
+        result
+    } else {
+        core.ended.wait().await;
+        Ok(())
+    };
+    mailbox.cancel();
+    result
+}
+
+async fn end_others(core: &Rc<Core>) {
+    for shard in (1..core.shards.count()).map(ShardId) {
+        core.shards.tell(shard, |core| core.ended.notify_all());
+    }
+}
+
+async fn run_broker(core: &Rc<Core>, on_ready: &impl Fn(Ready)) -> Result<(), StartError> {
+    let began = now();
+    let directory = DataDirectory::open(&core.config).await?;
+    let previous = open_logs(core, &directory).await?;
+    let listeners = bind(core)?;
+    let advertised = advertised(core, &listeners);
+    let controller = ControllerHost::start(core, &directory, &advertised, previous).await?;
+    drop_strays(core).await?;
+    let bound: Vec<(String, SocketAddr)> = core
+        .config
+        .listeners
+        .iter()
+        .zip(&listeners)
+        .map(|(config, listener)| (config.name.clone(), listener.local_addr()))
+        .collect();
+    for (index, listener) in listeners.into_iter().enumerate() {
+        spawn(acceptor::accept(core.clone(), listener, index)).detach();
+    }
+    tracing::info!("serving after {} ms", now().since(began).as_millis());
+    let metrics = MetricsHandle {
+        door: Door::new(core.clone()),
+    };
+    on_ready(Ready {
+        node_id: core.config.node_id.0,
+        listeners: bound,
+        metrics,
+    });
+    let signal = shutdown_signal().await;
+    let signal = signal.map_err(|error| StartError::io("waiting for signals in", "/", error))?;
+    tracing::info!("{signal:?}: draining");
+    stop(core, &controller, &directory).await
+}
+
+/// How the broker that used the directory before came to its end, as far as the log shows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum PreviousStop {
+    /// Clean, as the incarnation with this epoch (-1: it did not say).
+    Clean { broker_epoch: i64 },
+    /// A crash of ours: the journal proves that every acknowledged record is there.
+    Proven,
+    /// Nobody knows, or nobody was there.
+    Unproven,
+}
+
+/// Recovers the directory, then lets every shard open its part of it.
+async fn open_logs(core: &Rc<Core>, directory: &DataDirectory) -> Result<PreviousStop, StartError> {
+    let stopped_epoch = directory.clean_stop_epoch().await;
+    let mut said = now();
+    let report = engine_log::recover(&directory.path, IoMode::Auto, |progress| {
+        if now().since(said) > PROGRESS_INTERVAL {
+            said = now();
+            tracing::info!(
+                "{}: {} of {}",
+                progress.doing,
+                progress.done,
+                progress.total
+            );
+        }
+    })
+    .await?;
+    let is_first_start = report.logs.is_empty() && report.found == Found::KafkasCrash;
+    if report.found != Found::CleanStop && !is_first_start {
+        tracing::warn!(
+            "the last stop was not clean: {} logs recovered",
+            report.logs.len()
+        );
+    }
+    engine_log::begin_use(&directory.path).await?;
+    let found = engine_log::find_partitions(&directory.path).await?;
+    let mut parts: HashMap<ShardId, Vec<PartitionDir>> = HashMap::default();
+    for partition in found {
+        let Some(dir) = opened_as(partition) else {
+            continue;
+        };
+        let id = TopicPartition {
+            topic_id: dir.topic_id,
+            partition: dir.partition,
+        };
+        parts.entry(core.owner(id)).or_default().push(dir);
+    }
+    for shard in (0..core.shards.count()).map(ShardId) {
+        let part = parts.remove(&shard).unwrap_or_default();
+        let (path, cluster_id) = (directory.path.clone(), directory.cluster_id.clone());
+        let opened = core.shards.ask(shard, move |core| async move {
+            core.set_cluster_id(&cluster_id);
+            open_part(&core, path, part).await
+        });
+        opened
+            .await
+            .map_err(|_| StartError::Damaged("a shard ended while opening".to_owned()))??;
+    }
+    Ok(match report.found {
+        Found::CleanStop => PreviousStop::Clean {
+            broker_epoch: stopped_epoch,
+        },
+        Found::OurCrash => PreviousStop::Proven,
+        Found::KafkasCrash => PreviousStop::Unproven,
+    })
+}
+
+/// A folder with the id of its topic; one without was never finished.
+fn opened_as(found: FoundPartition) -> Option<PartitionDir> {
+    let FoundPartition {
+        topic,
+        partition,
+        topic_id,
+    } = found;
+    let name = format!("{topic}-{partition}");
+    if topic_id.is_none() && name != METADATA_LOG_FOLDER {
+        tracing::warn!("{name} has no partition.metadata and is left alone");
+    }
+    let topic_id = topic_id?;
+    Some(PartitionDir {
+        topic,
+        partition,
+        topic_id,
+        config: LogConfig::default(),
+    })
+}
+
+/// A shard opens its logs and starts its loops.
+async fn open_part(
+    core: &Rc<Core>,
+    path: std::path::PathBuf,
+    part: Vec<PartitionDir>,
+) -> Result<(), StartError> {
+    let shard_count = usize::from(core.shards.count());
+    let store_config = StoreConfig {
+        flush_files: match core.config.flush_files {
+            config::FlushFiles::Auto => FlushFiles::Auto,
+            config::FlushFiles::Journal => FlushFiles::Journal,
+            config::FlushFiles::Each => FlushFiles::Each,
+        },
+        cache_size_bytes: core.config.memory_bytes / 2 / shard_count,
+        ..StoreConfig::new(path, core.id())
+    };
+    let (store, logs) = LogStore::open(store_config, part, |_| {}).await?;
+    for log in logs {
+        core.opened.borrow_mut().insert(log.id(), log);
+    }
+    let is_first = core.store.set(store.clone()).is_ok();
+    assert!(is_first);
+    let committing = core.clone();
+    let commits = spawn_critical("commit loop", async move {
+        store
+            .run_commits(|logs| committing.on_committed(logs))
+            .await
+    });
+    *core.commits.borrow_mut() = Some(commits);
+    spawn(maintenance::run(core.clone())).detach();
+    Ok(())
+}
+
+async fn drop_strays(core: &Rc<Core>) -> Result<(), StartError> {
+    for shard in (0..core.shards.count()).map(ShardId) {
+        let dropped = core.shards.ask(
+            shard,
+            |core| async move { cluster::drop_strays(&core).await },
+        );
+        dropped
+            .await
+            .map_err(|_| StartError::Damaged("a shard ended".to_owned()))??;
+    }
+    Ok(())
+}
+
+fn bind(core: &Core) -> Result<Vec<Listener>, StartError> {
+    let bind = |listener: &config::ListenerConfig| {
+        Listener::bind(listener.bind).map_err(|error| {
+            StartError::Config(format!(
+                "cannot listen on {}://{}: {error}; set listeners to a free address (port 0 picks \
+                 one), or stop what listens there",
+                listener.name, listener.bind
+            ))
+        })
+    };
+    core.config.listeners.iter().map(bind).collect()
+}
+
+/// What clients are told: name, host and port of each listener.
+fn advertised(core: &Core, listeners: &[Listener]) -> Vec<(String, String, u16)> {
+    let config = core.config.listeners.iter().zip(listeners);
+    config
+        .map(|(config, listener)| {
+            let port = config
+                .advertised_port
+                .unwrap_or_else(|| listener.local_addr().port());
+            (config.name.clone(), config.advertised_host.clone(), port)
+        })
+        .collect()
+}
+
+/// Drains and stops: no new connections, requests under way are answered, everything appended is
+/// committed, then every file gets its exact form.
+async fn stop(
+    core: &Rc<Core>,
+    controller: &Rc<ControllerHost>,
+    directory: &DataDirectory,
+) -> Result<(), StartError> {
+    let shards = || (0..core.shards.count()).map(ShardId);
+    for shard in shards() {
+        core.shards.tell(shard, |core| {
+            core.begin_stop();
+            core.connections.close_idle();
+        });
+    }
+    for shard in shards() {
+        let _ = core
+            .shards
+            .ask(
+                shard,
+                |core| async move { core.drain(DRAIN_TIME_MAX).await },
+            )
+            .await;
+    }
+    controller.stop().await;
+    let mut stores = Vec::new();
+    let mut high_watermarks = Vec::new();
+    let broker_epoch = core
+        .catalog()
+        .image
+        .cluster()
+        .broker(core.config.node_id.0)
+        .map(|b| b.epoch);
+    for shard in shards() {
+        let part = core
+            .shards
+            .ask(shard, |core| async move { core.close().await })
+            .await;
+        let part = part.map_err(|_| StartError::Damaged("a shard ended early".to_owned()))?;
+        let (store, watermarks) = part?;
+        stores.push(store);
+        high_watermarks.extend(watermarks);
+    }
+    let path = &directory.path;
+    engine_log::complete_clean_stop(path, stores, &high_watermarks, broker_epoch).await?;
+    tracing::info!("stopped clean");
+    Ok(())
+}
+
+/// Topic, partition, and up to where its records are kept.
+type Watermark = (String, i32, i64);
+
+impl Core {
+    /// Commits what was appended and gives every file its exact form. The end of this shard's
+    /// logs.
+    async fn close(self: Rc<Self>) -> Result<(ClosedStore, Vec<Watermark>), StartError> {
+        let store = self.store().close().await?;
+        let partitions = self.partitions.borrow();
+        let watermark = |partition: &Rc<Partition>| {
+            let id = partition.id();
+            (
+                partition.topic().to_string(),
+                id.partition,
+                partition.high_watermark(),
+            )
+        };
+        Ok((store, partitions.values().map(watermark).collect()))
+    }
+
+    /// Waits for connections to finish, a bounded time.
+    async fn drain(self: Rc<Self>, patience: Duration) {
+        if timeout(patience, self.connections.emptied()).await.is_err() {
+            tracing::warn!(
+                "{} connections did not finish and are cut off",
+                self.connections.count()
+            );
+            self.connections.close_all();
+        }
+    }
+}
