@@ -252,7 +252,7 @@ impl Core {
 
     /// Wakes a peer that may sleep, after a message was pushed for it.
     pub(crate) fn wake_peer(&self, peer: &Arc<Remote>) {
-        if peer.claim_wake() {
+        if peer.sleep_flag().claim_wake() {
             self.metrics.wakes_sent.add(1);
             self.driver.wake_peer(peer);
         }

@@ -19,6 +19,7 @@
 // The wall that keeps these out of every other crate does not stand in front of their home.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod atomics;
 #[allow(unsafe_code)]
 mod buffer;
 #[cfg(test)]
@@ -49,6 +50,7 @@ mod remote;
 mod runtime;
 mod shard;
 mod signal;
+mod sleep_flag;
 mod socket;
 #[cfg(test)]
 mod socket_tests;

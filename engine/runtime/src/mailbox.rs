@@ -10,17 +10,17 @@
 //!   | free | m3 | m4 | m5 | m6 | m7 | free | free |
 //! ```
 
-use std::cell::{Cell, UnsafeCell};
+use std::cell::Cell;
 use std::mem::MaybeUninit;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::atomics::{Arc, AtomicUsize, Ordering, SharedCell};
 
 /// Keeps two indices on cache lines of their own (two lines: the prefetcher takes pairs).
 #[repr(align(128))]
 struct Padded<T>(T);
 
 struct Shared<M> {
-    slots: Box<[UnsafeCell<MaybeUninit<M>>]>,
+    slots: Box<[SharedCell<MaybeUninit<M>>]>,
     /// Messages taken so far, wrapping. Written by the consumer.
     head: Padded<AtomicUsize>,
     /// Messages put so far, wrapping. Written by the producer.
@@ -35,18 +35,21 @@ unsafe impl<M: Send> Sync for Shared<M> {}
 unsafe impl<M: Send> Send for Shared<M> {}
 
 impl<M> Shared<M> {
-    fn slot(&self, index: usize) -> *mut MaybeUninit<M> {
-        self.slots[index & (self.slots.len() - 1)].get()
+    fn slot(&self, index: usize) -> &SharedCell<MaybeUninit<M>> {
+        &self.slots[index & (self.slots.len() - 1)]
     }
 }
 
 impl<M> Drop for Shared<M> {
     fn drop(&mut self) {
-        let (head, tail) = (*self.head.0.get_mut(), *self.tail.0.get_mut());
+        // Nobody else is left: dropping the last count synchronised with both sides.
+        let head = self.head.0.load(Ordering::Relaxed);
+        let tail = self.tail.0.load(Ordering::Relaxed);
         let mut index = head;
         while index != tail {
             // SAFETY: slots from head to tail hold messages nobody took, and nobody else is left.
-            unsafe { (*self.slot(index)).assume_init_drop() };
+            self.slot(index)
+                .with_mut(|slot| unsafe { (*slot).assume_init_drop() });
             index = index.wrapping_add(1);
         }
     }
@@ -70,7 +73,7 @@ pub(crate) struct Consumer<M> {
 pub(crate) fn ring<M: Send>(capacity: usize) -> (Producer<M>, Consumer<M>) {
     assert!(capacity > 0);
     let slots = (0..capacity.next_power_of_two())
-        .map(|_| UnsafeCell::new(MaybeUninit::uninit()))
+        .map(|_| SharedCell::new(MaybeUninit::uninit()))
         .collect();
     let shared = Arc::new(Shared {
         slots,
@@ -105,7 +108,9 @@ impl<M: Send> Producer<M> {
         }
         // SAFETY: the slot is outside `head..tail`: the consumer does not touch it, and this is
         // the only producer (`!Sync`, not cloneable).
-        unsafe { (*self.shared.slot(tail)).write(message) };
+        self.shared.slot(tail).with_mut(|slot| unsafe {
+            (*slot).write(message);
+        });
         self.tail.set(tail.wrapping_add(1));
         // Release: the message is written before the consumer sees the index.
         self.shared.tail.0.store(self.tail.get(), Ordering::Release);
@@ -126,7 +131,8 @@ impl<M: Send> Consumer<M> {
         }
         // SAFETY: the slot is inside `head..tail`: the producer wrote it before it published the
         // tail we loaded, and does not touch it until we publish the head.
-        let message = unsafe { (*self.shared.slot(head)).assume_init_read() };
+        let taken = |slot: *mut MaybeUninit<M>| unsafe { (*slot).assume_init_read() };
+        let message = self.shared.slot(head).with_mut(taken);
         self.head.set(head.wrapping_add(1));
         self.shared.head.0.store(self.head.get(), Ordering::Release);
         Some(message)
@@ -139,7 +145,59 @@ impl<M: Send> Consumer<M> {
     }
 }
 
-#[cfg(test)]
+/// Every interleaving of two threads, by loom: `RUSTFLAGS="--cfg loom" cargo test -p
+/// engine-runtime --release loom_`.
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use crate::sleep_flag::SleepFlag;
+
+    #[test]
+    fn loom_messages_arrive_once_and_in_order() {
+        loom::model(|| {
+            let (producer, consumer) = ring(2);
+            let sender = loom::thread::spawn(move || {
+                for number in 0..3 {
+                    let mut message = Box::new(number);
+                    while let Err(back) = producer.push(message) {
+                        message = back;
+                        loom::thread::yield_now();
+                    }
+                }
+            });
+            for expected in 0..2 {
+                let message = loop {
+                    match consumer.pop() {
+                        Some(message) => break message,
+                        None => loom::thread::yield_now(),
+                    }
+                };
+                assert_eq!(*message, expected);
+            }
+            // The third is left for the ring to drop.
+            sender.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn loom_a_sleeper_with_a_message_is_always_woken() {
+        loom::model(|| {
+            let (producer, consumer) = ring(2);
+            let flag = Arc::new(SleepFlag::new());
+            let other = Arc::clone(&flag);
+            let sender = loom::thread::spawn(move || {
+                assert!(producer.push(7).is_ok());
+                (other.claim_wake(), producer)
+            });
+            flag.announce_sleep();
+            let sleeps = consumer.is_empty();
+            let (woke, _producer) = sender.join().unwrap();
+            assert!(!sleeps || woke);
+        });
+    }
+}
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

@@ -8,11 +8,12 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{fmt, io};
 
 use crate::driver::system;
+use crate::sleep_flag::SleepFlag;
 use crate::task::TaskId;
 
 static CORE_ID_NEXT: AtomicU64 = AtomicU64::new(1);
@@ -27,8 +28,7 @@ pub(crate) struct Remote {
     core_id: u64,
     posts: Mutex<VecDeque<Post>>,
     has_posts: AtomicBool,
-    /// Set while the core is, or is about to be, blocked in the kernel. Whoever clears it wakes it.
-    is_sleeping: AtomicBool,
+    sleep_flag: SleepFlag,
     /// Signals the core's ring from any thread. `None` in the simulated world, which looks itself.
     event: Option<File>,
     /// The core's ring, for messages from other rings; -1 before and after.
@@ -51,7 +51,7 @@ impl Remote {
             core_id: CORE_ID_NEXT.fetch_add(1, Ordering::Relaxed),
             posts: Mutex::default(),
             has_posts: AtomicBool::new(false),
-            is_sleeping: AtomicBool::new(false),
+            sleep_flag: SleepFlag::new(),
             event,
             ring: AtomicI32::new(-1),
         })
@@ -70,7 +70,7 @@ impl Remote {
     pub(crate) fn post(&self, post: Post) {
         self.lock().push_back(post);
         self.has_posts.store(true, Ordering::Release);
-        if self.claim_wake() {
+        if self.sleep_flag.claim_wake() {
             self.signal_event();
         }
     }
@@ -91,27 +91,9 @@ impl Remote {
         self.posts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says that the core is about to sleep. The core must look at every mailbox and at its posts
-    /// once more between this and its sleep.
-    ///
-    /// Worked example. 1. The core finds its mailbox empty. 2. A peer pushes, and sees a core that
-    /// is awake: no wake. 3. The core announces its sleep, looks again, finds the message. The
-    /// fences order (3) announce before look, and push before (2) look at the flag: one of the two
-    /// sides sees the other.
-    pub(crate) fn announce_sleep(&self) {
-        self.is_sleeping.store(true, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
-    }
-
-    pub(crate) fn announce_awake(&self) {
-        self.is_sleeping.store(false, Ordering::Relaxed);
-    }
-
-    /// After something was handed over: whether the caller has to wake the core. Says `true` to
-    /// one caller for each sleep.
-    pub(crate) fn claim_wake(&self) -> bool {
-        fence(Ordering::SeqCst);
-        self.is_sleeping.load(Ordering::Relaxed) && self.is_sleeping.swap(false, Ordering::SeqCst)
+    /// Whether the core sleeps.
+    pub(crate) fn sleep_flag(&self) -> &SleepFlag {
+        &self.sleep_flag
     }
 
     /// Wakes the core through its eventfd.

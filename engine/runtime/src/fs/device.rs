@@ -55,7 +55,9 @@ pub struct DirectIo {
 /// # Errors
 /// When even an ordinary file cannot be made there, or the block read is not the block written.
 pub async fn probe_direct_io(directory: impl AsRef<Path>) -> io::Result<DirectIo> {
-    let path = beside(directory.as_ref(), "ottla-direct-io.tmp");
+    // A name of its own for each shard that asks.
+    let name = format!("ottla-direct-io-{:016x}.tmp", crate::random_u64());
+    let path = beside(directory.as_ref(), &name);
     let plain = File::open(&path, OpenOptions::writing()).await?;
     drop(plain);
     let outcome = try_direct_io(&path).await;

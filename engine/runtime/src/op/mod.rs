@@ -100,7 +100,8 @@ pub(crate) enum Operation {
     Send {
         socket: Rc<Handle>,
         vectors: Vectors,
-        header: Box<Header>,
+        /// Made when the vectors are more than one.
+        header: Option<Box<Header>>,
     },
     Shutdown {
         socket: Rc<Handle>,

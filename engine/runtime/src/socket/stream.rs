@@ -15,7 +15,7 @@ use crate::driver::address::RawAddress;
 use crate::driver::{Driver, system};
 use crate::file::is_transient;
 use crate::handle::{Handle, RawHandle};
-use crate::op::{Header, Operation, Vectors, io_result, perform};
+use crate::op::{Operation, Vectors, io_result, perform};
 
 /// One end of a connection. Receiving and sending are independent: one task may wait in each.
 ///
@@ -157,7 +157,7 @@ impl Stream {
             let operation = Operation::Send {
                 socket: Rc::clone(&self.handle),
                 vectors,
-                header: Box::new(Header::empty()),
+                header: None,
             };
             let (operation, result) = perform(operation).await;
             vectors = match operation {

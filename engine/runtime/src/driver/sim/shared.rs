@@ -209,7 +209,7 @@ impl Shared {
         // While the core is awake nobody wakes it; when it has looked, it sleeps again.
         let began = core.now();
         let polled = catch_unwind(AssertUnwindSafe(|| core.poll_task(id, began)));
-        core.remote().announce_sleep();
+        core.remote().sleep_flag().announce_sleep();
         core.look_into_mailboxes();
         drop(entered);
         let Err(payload) = polled else { return };

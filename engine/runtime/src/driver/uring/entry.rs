@@ -9,7 +9,7 @@ use io_uring::squeue::Entry;
 use io_uring::{opcode, types};
 
 use crate::handle::Handle;
-use crate::op::{Buffer, Operation, Vectors};
+use crate::op::{Buffer, Header, Operation, Vectors};
 use crate::staging::Staging;
 
 /// Builds an entry for an opcode on a registered file or on a plain descriptor.
@@ -236,6 +236,7 @@ fn socket(operation: &mut Operation) -> Entry {
                     .flags(flags)
                     .build()
             } else {
+                let header = header.get_or_insert_with(|| Box::new(Header::empty()));
                 header.0.msg_iov = vectors.vectors.as_mut_ptr();
                 header.0.msg_iovlen = vectors.vectors.len() as _;
                 opcode::SendMsg::new(fd_of(socket), &raw const header.0)

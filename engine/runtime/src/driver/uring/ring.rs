@@ -300,16 +300,16 @@ impl UringDriver {
             }
         }
         let remote = core.remote();
-        remote.announce_sleep();
+        remote.sleep_flag().announce_sleep();
         if core.has_messages() || remote.has_posts() {
-            remote.announce_awake();
+            remote.sleep_flag().announce_awake();
             self.submit(core);
             return;
         }
         core.metrics().sleeps.add(1);
         let began = clock::monotonic();
         self.submit_and_wait(core, core.timers().next_deadline());
-        remote.announce_awake();
+        remote.sleep_flag().announce_awake();
         self.spin.on_slept(clock::monotonic().since(began));
     }
 
