@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use axum::Router;
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -41,12 +42,15 @@ impl MetricsPage {
         self.listener.local_addr()
     }
 
-    /// Serves until the process ends. `snapshot` is called at each scrape, one at a time, and
-    /// may block for a moment.
+    /// Serves until the process ends. `snapshot` is called at each scrape, one at a time,
+    /// and may block for a moment; `None` fails the scrape.
     ///
     /// # Errors
     /// When the thread cannot be had.
-    pub fn serve(self, snapshot: impl Fn() -> Snapshot + Send + Sync + 'static) -> io::Result<()> {
+    pub fn serve(
+        self,
+        snapshot: impl Fn() -> Option<Snapshot> + Send + Sync + 'static,
+    ) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -68,9 +72,17 @@ impl MetricsPage {
     }
 }
 
-fn router(snapshot: Arc<impl Fn() -> Snapshot + Send + Sync + 'static>) -> Router {
-    let metrics =
-        move || async move { ([(CONTENT_TYPE, OPEN_METRICS)], render(snapshot())).into_response() };
+fn router(snapshot: Arc<impl Fn() -> Option<Snapshot> + Send + Sync + 'static>) -> Router {
+    let metrics = move || async move {
+        match snapshot() {
+            Some(snapshot) => ([(CONTENT_TYPE, OPEN_METRICS)], render(snapshot)).into_response(),
+            // Zeroes would look like a restart; a failed scrape looks like what it is.
+            None => {
+                let text = "The broker did not answer in time.\n";
+                (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+            }
+        }
+    };
     Router::new()
         .route("/metrics", get(metrics))
         .route("/", get(|| async { "The metrics are at /metrics.\n" }))
@@ -100,9 +112,9 @@ mod tests {
         page.serve(move || {
             let count = scrapes.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
             let family = Family::single("scrapes", "Scrapes.", Value::Counter(count));
-            Snapshot {
+            (count < 3).then(|| Snapshot {
                 families: vec![family],
-            }
+            })
         })
         .unwrap();
         let first = get_text(address, "/metrics");
@@ -110,6 +122,7 @@ mod tests {
         assert!(first.contains(OPEN_METRICS), "{first}");
         assert!(first.contains("scrapes_total 1\n"), "{first}");
         assert!(get_text(address, "/metrics").contains("scrapes_total 2\n"));
+        assert!(get_text(address, "/metrics").starts_with("HTTP/1.1 503"));
         assert!(get_text(address, "/nowhere").starts_with("HTTP/1.1 404"));
     }
 

@@ -64,7 +64,10 @@ Example:
 Does what 'ottla server' does at its start after a crash, and stops: every acknowledged record is
 put into its segment, the journal is emptied, Kafka's checkpoint files are written. 'ottla server'
 needs no such help; Apache Kafka does, if it is to start on a directory whose ottla was killed.
-Running it again changes nothing.")]
+Running it again changes nothing.
+
+Exit codes: 0 recovered, or nothing to do; 2 the directory is in use or no data directory; 3 what
+it holds is damaged.")]
     Recover {
         /// The data directory
         dir: PathBuf,

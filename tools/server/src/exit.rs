@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use net_broker::StartError;
+
 /// Why `ottla` ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -26,5 +28,16 @@ impl From<Exit> for ExitCode {
             Exit::Damaged => 3,
             Exit::Host => 4,
         })
+    }
+}
+
+impl From<&StartError> for Exit {
+    fn from(error: &StartError) -> Self {
+        match error {
+            StartError::Config(_) | StartError::Io { .. } => Self::Configuration,
+            StartError::Locked { .. } | StartError::Foreign { .. } => Self::Directory,
+            StartError::Damaged(_) => Self::Damaged,
+            StartError::Denied(_) => Self::Host,
+        }
     }
 }

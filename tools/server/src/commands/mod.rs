@@ -2,6 +2,10 @@
 
 mod client;
 mod config_check;
+mod configure;
+mod format;
+mod recover;
+mod server;
 mod sources;
 
 use std::process::ExitCode;
@@ -13,14 +17,14 @@ use crate::args::{Args, Command, ConfigCommand};
 /// Runs the command.
 pub(crate) fn run(args: Args) -> ExitCode {
     let exit = match args.command {
+        Command::Server(args) => server::run(args),
+        Command::Format(args) => format::run(args),
         Command::Config(ConfigCommand::Check { file, sets }) => config_check::run(&file, sets),
         Command::Topics(command) => client::run(ClientCommand::Topics(command)),
         Command::Groups(command) => client::run(ClientCommand::Groups(command)),
         Command::Produce(args) => client::run(ClientCommand::Produce(args)),
         Command::Consume(args) => client::run(ClientCommand::Consume(args)),
-        Command::Server(_) | Command::Format(_) | Command::Recover { .. } => {
-            crate::exit::Exit::Configuration
-        }
+        Command::Recover { dir } => recover::run(dir),
     };
     exit.into()
 }

@@ -4,9 +4,10 @@
 
 use std::fmt::Write as _;
 
-use super::keys::{self, Kind};
+use super::keys::{self, Class, Kind};
 use super::layers::Origin;
 use super::settings::Loaded;
+use super::values::Values;
 
 /// The report, and whether the broker would start.
 pub(crate) fn report(loaded: &Loaded) -> (String, bool) {
@@ -64,6 +65,16 @@ pub(crate) fn report(loaded: &Loaded) -> (String, bool) {
         ),
     );
     (text, errors.is_empty())
+}
+
+/// Written keys that do nothing here: one log line at the start names them.
+pub(crate) fn without_effect(values: &Values) -> Vec<&str> {
+    let written = values.all_written().iter();
+    let ignored = written.filter(|(name, property)| {
+        let is_ignored = keys::find(name).is_some_and(|key| key.class == Class::Ignore);
+        is_ignored && property.origin != Origin::Default
+    });
+    ignored.map(|(name, _)| name.as_str()).collect()
 }
 
 fn line(text: &mut String, name: &str, width: usize, class: &str, value: &str, effect: &str) {

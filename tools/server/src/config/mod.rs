@@ -4,9 +4,10 @@
 //! the result, [`net_broker::config::BrokerConfig`], and never a key's text.
 //!
 //! Order of reading: `properties` (the file format), `layers` (which source wins), `keys` (the
-//! table), `values` (each value by itself), `refusals` and `settings` (values together), `check`.
+//! table), `values` (each value by itself), `refusals`, `endpoints` and `settings` (values together), `check`.
 
 mod check;
+mod endpoints;
 mod keys;
 mod layers;
 mod listeners;
@@ -19,6 +20,6 @@ mod settings;
 mod tests;
 mod values;
 
-pub(crate) use check::report;
+pub(crate) use check::{report, without_effect};
 pub(crate) use layers::Sources;
 pub(crate) use settings::{MetricsSettings, Settings, load};

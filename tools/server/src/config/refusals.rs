@@ -149,14 +149,4 @@ fn warn_of_lost_effects(values: &Values, problems: &mut Vec<Problem>) {
             );
         }
     }
-    if values
-        .written("min.insync.replicas")
-        .is_some_and(|p| p.value != "1")
-    {
-        warn(
-            "min.insync.replicas",
-            "asks for more replicas than one node has; acks=all will be refused",
-            "write 1 for a single node",
-        );
-    }
 }

@@ -10,12 +10,11 @@ use std::time::Duration;
 use engine_base::BrokerId;
 use net_broker::config::{BrokerConfig, FlushFiles, ListenerConfig};
 
+use super::endpoints::{Told, listeners};
 use super::keys::split_list;
 use super::layers::{Sources, merge};
-use super::listeners::{Endpoint, is_wildcard, parse_endpoints, parse_protocol_map};
 use super::problem::Problem;
 use super::refusals::find_refusals;
-use super::resolve::{advertised_default, bind_address};
 use super::values::Values;
 
 /// The Prometheus page's settings.
@@ -54,13 +53,13 @@ pub(crate) fn load(sources: &Sources) -> Loaded {
     let mut values = Values::check(merged, &mut problems);
     assume_defaults(&mut values, sources.file.is_some(), &mut problems);
     find_refusals(&values, &mut problems);
-    let listeners = listeners(&values, &mut problems);
+    let (listeners, controller) = listeners(&values, &mut problems);
     let metrics = metrics(&values, &mut problems);
     let log_dir = log_dir(&values, &mut problems);
     check_pairs(&values, &mut problems);
     let clean = !problems.iter().any(Problem::is_error);
     let settings = clean.then(|| Settings {
-        broker: broker(&values, log_dir, listeners),
+        broker: broker(&values, log_dir, listeners, controller),
         metrics,
     });
     Loaded {
@@ -134,130 +133,6 @@ fn log_dir(values: &Values, problems: &mut Vec<Problem>) -> PathBuf {
     dir
 }
 
-fn endpoints(values: &Values, key: &str, problems: &mut Vec<Problem>) -> Vec<Endpoint> {
-    parse_endpoints(values.text(key).unwrap_or_default()).unwrap_or_else(|fault| {
-        problems.push(Problem::error(
-            values.origin(key),
-            key,
-            &fault,
-            "write for example PLAINTEXT://127.0.0.1:9092",
-        ));
-        Vec::new()
-    })
-}
-
-/// The listeners of clients: all but the controller's, for a quorum of one needs no socket.
-fn listeners(values: &Values, problems: &mut Vec<Problem>) -> Vec<ListenerConfig> {
-    let faults = problems.len();
-    let bound = endpoints(values, "listeners", problems);
-    let advertised = endpoints(values, "advertised.listeners", problems);
-    let controllers: Vec<String> = values
-        .text("controller.listener.names")
-        .map(|names| split_list(names).map(str::to_uppercase).collect())
-        .unwrap_or_default();
-    check_advertised(values, &bound, &advertised, problems);
-    let clients: Vec<_> = bound
-        .iter()
-        .filter(|endpoint| !controllers.contains(&endpoint.name))
-        .collect();
-    check_protocols(values, &clients, problems);
-    if clients.is_empty() && problems.len() == faults {
-        problems.push(Problem::error(
-            values.origin("listeners"),
-            "listeners",
-            "leaves clients nowhere to connect",
-            "add for example PLAINTEXT://127.0.0.1:9092",
-        ));
-    }
-    let mut listeners = Vec::new();
-    for endpoint in clients {
-        match bind_address(&endpoint.host, endpoint.port) {
-            Ok(bind) => listeners.push(listener(endpoint, bind, &advertised)),
-            Err(fault) => problems.push(Problem::error(
-                values.origin("listeners"),
-                "listeners",
-                &fault,
-                "write an address of this machine",
-            )),
-        }
-    }
-    listeners
-}
-
-fn listener(endpoint: &Endpoint, bind: SocketAddr, advertised: &[Endpoint]) -> ListenerConfig {
-    let told = advertised.iter().find(|told| told.name == endpoint.name);
-    ListenerConfig {
-        name: endpoint.name.clone(),
-        bind,
-        advertised_host: told.map_or_else(
-            || advertised_default(&endpoint.host),
-            |told| told.host.clone(),
-        ),
-        advertised_port: told.map(|told| told.port).filter(|&port| port != 0),
-    }
-}
-
-fn check_advertised(
-    values: &Values,
-    bound: &[Endpoint],
-    advertised: &[Endpoint],
-    problems: &mut Vec<Problem>,
-) {
-    let key = "advertised.listeners";
-    for told in advertised {
-        if is_wildcard(&told.host) {
-            problems.push(Problem::error(
-                values.origin(key),
-                key,
-                &format!("tells clients of {} to connect to every address", told.name),
-                "write the name or address that clients reach this machine by",
-            ));
-        }
-        if !bound.iter().any(|endpoint| endpoint.name == told.name) {
-            problems.push(Problem::error(
-                values.origin(key),
-                key,
-                &format!("names {}, which listeners does not", told.name),
-                "use the names that stand in listeners",
-            ));
-        }
-    }
-}
-
-fn check_protocols(values: &Values, clients: &[&Endpoint], problems: &mut Vec<Problem>) {
-    let key = "listener.security.protocol.map";
-    let protocols = match parse_protocol_map(values.text(key).unwrap_or_default()) {
-        Ok(protocols) => protocols,
-        Err(fault) => {
-            let remedy = "write for example PLAINTEXT:PLAINTEXT,INSIDE:PLAINTEXT";
-            problems.push(Problem::error(values.origin(key), key, &fault, remedy));
-            return;
-        }
-    };
-    for client in clients {
-        let (text, remedy) = match protocols.get(&client.name).map(String::as_str) {
-            Some("PLAINTEXT") => continue,
-            Some(protocol) => (
-                format!(
-                    "asks for {protocol} on {}, which is not in this version",
-                    client.name
-                ),
-                "serve PLAINTEXT on an address that only trusted clients reach",
-            ),
-            None => (
-                format!("names {}, which has no protocol", client.name),
-                "add it to listener.security.protocol.map",
-            ),
-        };
-        problems.push(Problem::error(
-            values.origin("listeners"),
-            "listeners",
-            &text,
-            remedy,
-        ));
-    }
-}
-
 fn metrics(values: &Values, problems: &mut Vec<Problem>) -> MetricsSettings {
     let key = "ottla.metrics.listener";
     let required = values.bool("ottla.metrics.required");
@@ -311,13 +186,19 @@ fn check_pairs(values: &Values, problems: &mut Vec<Problem>) {
     }
 }
 
-fn broker(values: &Values, log_dir: PathBuf, listeners: Vec<ListenerConfig>) -> BrokerConfig {
+fn broker(
+    values: &Values,
+    log_dir: PathBuf,
+    listeners: Vec<ListenerConfig>,
+    controller_listener: Told,
+) -> BrokerConfig {
     let shards = values.integer("ottla.shards");
     BrokerConfig {
         node_id: BrokerId(values.int("node.id")),
         cluster_id: None,
         log_dir,
         listeners,
+        controller_listener,
         rack: values.text("broker.rack").map(str::to_owned),
         shard_count: shards.map(|count| u16::try_from(count).expect("bounded by its kind")),
         memory_bytes: values.unsigned("ottla.memory.bytes"),

@@ -1,7 +1,7 @@
 //! What whole configurations become.
 
 use super::settings::{Loaded, load};
-use super::{Sources, report};
+use super::{Sources, report, without_effect};
 
 /// The settings of Apache Kafka 4.4's own `config/server.properties`, in its order.
 const STOCK: &str = "\
@@ -56,6 +56,7 @@ fn texts(loaded: &Loaded) -> Vec<String> {
 fn kafkas_stock_file_starts_unchanged_and_without_a_warning() {
     let loaded = file(STOCK);
     assert_eq!(texts(&loaded), Vec::<String>::new());
+    assert_eq!(without_effect(&loaded.values).len(), 9);
     let broker = loaded.settings.unwrap().broker;
     assert_eq!(broker.node_id.0, 1);
     assert_eq!(broker.log_dir.to_str(), Some("/tmp/kraft-combined-logs"));
@@ -66,6 +67,8 @@ fn kafkas_stock_file_starts_unchanged_and_without_a_warning() {
     assert_eq!(listener.bind.port(), 9092);
     assert_eq!(listener.advertised_host, "localhost");
     assert_eq!(listener.advertised_port, Some(9092));
+    let told = ("CONTROLLER".to_owned(), "localhost".to_owned(), 9093);
+    assert_eq!(broker.controller_listener, told);
     assert_eq!(broker.properties["num.io.threads"], "8");
 }
 
@@ -217,7 +220,6 @@ fn unknown_and_pointless_keys_warn_and_start() {
         ("num.partitions=3\nnum.partitions=4", "twice"),
         ("log.cleanup.policy=compact", "compaction"),
         ("default.replication.factor=3", "write 1"),
-        ("min.insync.replicas=2", "acks=all"),
     ];
     for (text, expected) in cases {
         let loaded = file(text);

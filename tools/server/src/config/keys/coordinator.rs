@@ -31,7 +31,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("group.max.size", integer(1, I32_MAX), Some("2147483647"), Class::Honour, "members of a classic group"),
     Key::new("group.min.session.timeout.ms", integer(I32_MIN, I32_MAX), Some("6000"), Class::Honour, "session timeouts a classic member may ask for"),
     Key::new("offset.metadata.max.bytes", integer(I32_MIN, I32_MAX), Some("4096"), Class::Honour, "longest metadata text of a committed offset"),
-    Key::new("offsets.commit.timeout.ms", integer(1, I32_MAX), Some("5000"), Class::Honour, "how long an offset commit may take"),
+    Key::new("offsets.commit.timeout.ms", integer(1, I32_MAX), Some("5000"), Class::Ignore, "a commit waits for the disk alone"),
     Key::new("offsets.load.buffer.size", integer(1, I32_MAX), Some("5242880"), Class::Ignore, "no counterpart here; kept and reported"),
     Key::new("offsets.retention.check.interval.ms", integer(1, i64::MAX), Some("600000"), Class::Honour, "how often expired offsets are looked for"),
     Key::new("offsets.retention.minutes", integer(1, I32_MAX), Some("10080"), Class::Honour, "how long the offsets of an empty group are kept"),

@@ -1,0 +1,39 @@
+//! From arguments to settings, with every finding told: the start of each command that needs a
+//! configuration.
+
+use super::sources::collect;
+use crate::args::ConfigArgs;
+use crate::config::{Settings, load, without_effect};
+
+/// The settings; `None` when there was an error, which has been told.
+pub(crate) fn configure(args: ConfigArgs) -> Option<Settings> {
+    let sources = match collect(args.file.as_deref(), args.sets) {
+        Ok(sources) => sources,
+        Err(error) => {
+            tracing::error!("{error}");
+            return None;
+        }
+    };
+    let loaded = load(&sources);
+    for problem in &loaded.problems {
+        if problem.is_error() {
+            tracing::error!("{problem}");
+        } else {
+            tracing::warn!("{problem}");
+        }
+    }
+    if loaded.settings.is_none() {
+        if let Some(file) = &args.file {
+            tracing::error!(
+                "not started; 'ottla config check {}' explains each key",
+                file.display()
+            );
+        }
+        return None;
+    }
+    let idle = without_effect(&loaded.values);
+    if !idle.is_empty() {
+        tracing::warn!("accepted, without effect here: {}", idle.join(", "));
+    }
+    loaded.settings
+}
