@@ -2,7 +2,8 @@
 //! the core itself.
 //!
 //! The only part of a core that others touch. Mailboxes carry the traffic between shards; this
-//! carries what is rare: a waker that travelled, a metrics page, a shutdown.
+//! carries what is rare: a waker that travelled, a metrics page, a shutdown. Its queue has no bound of
+//! its own: wakes are at most one for each task, closures come from the process's own services.
 
 use std::collections::VecDeque;
 use std::fs::File;
