@@ -321,7 +321,7 @@ pub(crate) fn missing_image(log: &LogInner, state: &LogState, segment_base: i64)
     let tail = log.shared.image_tail.get();
     let is_held = segment
         .held
-        .allows_rewrite_without(segment.destaged_position, tail);
+        .allows_rewrite(segment.destaged_position, tail);
     let is_guarded = log.shared.config.guards.tail_image();
     (is_guarded && !is_held).then(|| align_down(segment.destaged_position, BLOCK))
 }

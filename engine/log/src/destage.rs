@@ -116,7 +116,7 @@ async fn refresh_images(shared: &Rc<Shared>, next: u64) -> Result<(), StoreError
                 segment.pinned_bytes() > 0
                     && !segment
                         .held
-                        .allows_rewrite_without(segment.destaged_position, next)
+                        .allows_rewrite(segment.destaged_position, next)
             });
             missing.map(|segment| segment.base_offset)
         };

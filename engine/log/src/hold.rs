@@ -53,13 +53,8 @@ impl Held {
     }
 
     /// Whether the block at `destaged_position` may be rewritten: it holds no acknowledged bytes,
-    /// or the journal holds all of them.
-    pub(crate) fn allows_rewrite_at(&self, destaged_position: u64) -> bool {
-        self.allows_rewrite_without(destaged_position, 0)
-    }
-
-    /// The same after the files below `tail` were released.
-    pub(crate) fn allows_rewrite_without(&self, destaged_position: u64, tail: u64) -> bool {
+    /// or journal files that begin at or above `tail` hold all of them.
+    pub(crate) fn allows_rewrite(&self, destaged_position: u64, tail: u64) -> bool {
         let mut covered = block_of(destaged_position);
         while covered < destaged_position {
             let covers = |range: &&HeldRange| {
@@ -92,19 +87,19 @@ mod tests {
     fn follows_the_example_of_the_module() {
         let mut held = Held::default();
         held.hold(1, 8192, 9000, 9000);
-        assert!(held.allows_rewrite_at(9000));
+        assert!(held.allows_rewrite(9000, 0));
         held.hold(1, 9000, 9100, 9000);
         held.hold(2, 9100, 9200, 9000);
-        assert!(held.allows_rewrite_at(9200));
-        assert!(!held.allows_rewrite_without(9200, 2));
+        assert!(held.allows_rewrite(9200, 0));
+        assert!(!held.allows_rewrite(9200, 2));
         held.release_below(2);
-        assert!(!held.allows_rewrite_at(9200));
+        assert!(!held.allows_rewrite(9200, 0));
         assert!(
-            held.allows_rewrite_at(8192),
+            held.allows_rewrite(8192, 0),
             "a block boundary needs no image"
         );
         held.hold(2, 8192, 9200, 9200);
-        assert!(held.allows_rewrite_at(9200));
+        assert!(held.allows_rewrite(9200, 0));
     }
 
     #[test]
@@ -112,19 +107,19 @@ mod tests {
         let mut held = Held::default();
         held.hold(1, 4096, 5000, 4096);
         held.hold(1, 5000, 5100, 4096);
-        assert!(held.allows_rewrite_at(5100));
+        assert!(held.allows_rewrite(5100, 0));
         assert!(
-            !held.allows_rewrite_at(5101),
+            !held.allows_rewrite(5101, 0),
             "what was never held is missed"
         );
         held.hold(1, 12_288, 13_000, 13_000);
-        assert!(held.allows_rewrite_at(13_000));
+        assert!(held.allows_rewrite(13_000, 0));
     }
 
     #[test]
     fn nothing_held_allows_only_block_boundaries() {
         let held = Held::default();
-        assert!(held.allows_rewrite_at(4096));
-        assert!(!held.allows_rewrite_at(4097));
+        assert!(held.allows_rewrite(4096, 0));
+        assert!(!held.allows_rewrite(4097, 0));
     }
 }

@@ -214,7 +214,7 @@ fn apply_entry<'a>(
         match (replays.get_mut(&record.log), &record.body) {
             (Some((replay, _)), body) => replay.apply(sequence, body).ok()?,
             (None, Body::State(state)) => {
-                let replay = LogReplay::begin(record.log, state);
+                let replay = LogReplay::begin(state);
                 replays.insert(record.log, (replay, durable));
             }
             (None, _) => return None,

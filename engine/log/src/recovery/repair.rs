@@ -96,27 +96,42 @@ pub(super) async fn repair(
     Ok(report)
 }
 
-/// Segments that lie wholly below the start offset: they may be gone already, and are not repaired.
+/// Segments that lie wholly below the start offset may be gone already, and are not repaired: they
+/// go, and so do those before them.
 async fn remove_trimmed(directory: &Path, replay: &mut LogReplay<'_>) -> Result<(), StoreError> {
     let start_offset = replay.start_offset;
-    while let [first, second, ..] = replay.segments[..]
+    let mut kept_from = None;
+    while let [_, second, ..] = replay.segments[..]
         && second.base_offset <= start_offset
     {
-        for suffix in [
-            LOG_SUFFIX,
-            INDEX_SUFFIX,
-            TIME_INDEX_SUFFIX,
-            TXN_INDEX_SUFFIX,
-        ] {
-            let path = segment_file(directory, first.base_offset, suffix);
-            match fs::remove_file(&path).await {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(StoreError::io("removing", &path)(error));
-                }
-                _ => {}
-            }
-        }
+        kept_from = Some(second.base_offset);
         replay.drop_first_segment();
+    }
+    match kept_from {
+        Some(kept_from) => remove_segments(directory, |base| base < kept_from).await,
+        None => Ok(()),
+    }
+}
+
+/// Files of segments that nothing was kept of: begun by a roll behind the end, or cut off.
+async fn remove_strangers(directory: &Path, replay: &LogReplay<'_>) -> Result<(), StoreError> {
+    match replay.segments.last() {
+        Some(active) => remove_segments(directory, |base| base > active.base_offset).await,
+        None => Ok(()),
+    }
+}
+
+/// Removes the files of the segments whose base offset is to go, and what deletions left.
+async fn remove_segments(directory: &Path, goes: impl Fn(i64) -> bool) -> Result<(), StoreError> {
+    let failed = || StoreError::io("listing", directory);
+    for entry in fs::read_dir(directory).await.map_err(failed())? {
+        let name = entry.name.to_string_lossy();
+        let suffixes = [LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX];
+        let base = suffixes.iter().find_map(|suffix| parse_segment_file(&name, suffix));
+        if base.is_some_and(&goes) || name.ends_with(DELETED_FILE_SUFFIX) {
+            let path = directory.join(&*name);
+            fs::remove_file(&path).await.map_err(StoreError::io("removing", &path))?;
+        }
     }
     Ok(())
 }
@@ -259,35 +274,6 @@ async fn restore_piece(
         .await;
     written.map_err(failed())?;
     Ok(size as u64)
-}
-
-/// Files of segments that nothing was kept of: begun by a roll behind the end, or cut off.
-async fn remove_strangers(directory: &Path, replay: &LogReplay<'_>) -> Result<(), StoreError> {
-    let Some(active) = replay.segments.last() else {
-        return Ok(());
-    };
-    let failed = || StoreError::io("listing", directory);
-    for entry in fs::read_dir(directory).await.map_err(failed())? {
-        let name = entry.name.to_string_lossy();
-        let suffixes = [
-            LOG_SUFFIX,
-            INDEX_SUFFIX,
-            TIME_INDEX_SUFFIX,
-            TXN_INDEX_SUFFIX,
-        ];
-        let base = suffixes
-            .iter()
-            .find_map(|suffix| parse_segment_file(&name, suffix));
-        let is_stranger = base.is_some_and(|base| base > active.base_offset)
-            || name.ends_with(DELETED_FILE_SUFFIX);
-        if is_stranger {
-            let path = directory.join(&*name);
-            fs::remove_file(&path)
-                .await
-                .map_err(StoreError::io("removing", &path))?;
-        }
-    }
-    Ok(())
 }
 
 /// Opens a segment; `None` when it does not exist and shall not be made.

@@ -7,8 +7,6 @@
 //! ```
 //! Pure code.
 
-use engine_base::TopicPartition;
-
 use crate::commit_record::{Body, Inline, State, Truncated, Unit};
 
 /// A record contradicts those before it: written by another version, or a defect. Treated as
@@ -49,7 +47,6 @@ pub(crate) struct Described {
 /// One log.
 #[derive(Debug)]
 pub(crate) struct LogReplay<'a> {
-    pub(crate) id: TopicPartition,
     pub(crate) generation: u32,
     pub(crate) start_offset: i64,
     pub(crate) end_offset: i64,
@@ -63,9 +60,8 @@ pub(crate) struct LogReplay<'a> {
 
 impl<'a> LogReplay<'a> {
     /// The first record of a log is its state.
-    pub(crate) fn begin(id: TopicPartition, state: &State) -> Self {
+    pub(crate) fn begin(state: &State) -> Self {
         Self {
-            id,
             generation: state.generation,
             start_offset: state.start_offset,
             end_offset: state.end_offset,
@@ -261,8 +257,6 @@ fn proven(state: &State) -> Vec<ProvenSegment> {
 
 #[cfg(test)]
 mod tests {
-    use engine_base::Uuid;
-
     use super::*;
 
     const ID: TopicPartition = TopicPartition {
@@ -278,7 +272,7 @@ mod tests {
             synced_position: 100,
             segments: vec![(0, 500)],
         };
-        LogReplay::begin(ID, &state)
+        LogReplay::begin(&state)
     }
 
     fn unit(base: i64, offsets: (i64, i64), position: u64, bytes: &'static [u8]) -> Body<'static> {

@@ -1,0 +1,537 @@
+//! Crash-state enumeration: a workload runs on the simulated disk; then, for every prefix of what
+//! happened to the disk, power is cut (or the process killed), the directory is recovered, and
+//! what is there is compared with what may be there.
+//!
+//! The oracle. Each log's operations, in order, give its states 0, 1, 2, ...: after a crash the
+//! log must be in exactly one of those, not before the last one that was acknowledged in a way
+//! that this crash must respect. Anything else is a lost record or a phantom.
+#![allow(dead_code, reason = "the test and the example each use a part")]
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use engine_base::{ShardId, Uuid};
+use engine_log::{
+    Durability, FlushFiles, Guards, IoMode, Log, LogConfig, LogStore, PartitionDir, Sizes,
+    StoreConfig, begin_use, complete_clean_stop, recover,
+};
+use engine_record::validate::{Origin, Rules, validate_batch};
+use engine_record::{BatchBuilder, BatchInfo, BatchOptions, Batches, Decompressor};
+use engine_runtime::disk::{Disk, Event, FlushScope};
+use engine_runtime::image::{Entry, Image};
+use engine_runtime::{Prng, ProcessId, SimOptions, SimWorld};
+
+const ROOT: &str = "/logs";
+
+/// What one run of the enumeration does.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Workloads, each from its own seed.
+    pub workloads: std::ops::Range<u64>,
+    /// Crash images for each prefix.
+    pub images_per_prefix: u64,
+    /// One in so many states has a crash inside its recovery as well.
+    pub crash_in_recovery_one_in: u64,
+    /// The guards of the commit pipeline.
+    pub guards: Guards,
+}
+
+/// What a run found.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Crash states recovered.
+    pub states: u64,
+    /// Of these, crashes inside a recovery.
+    pub states_in_recovery: u64,
+    /// Violations, the first of each workload.
+    pub violations: Vec<String>,
+}
+
+/// One batch as it must stand in the segment.
+type Stored = (i64, Rc<Vec<u8>>);
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Append { next_offset: i64, stored: Stored },
+    Truncate { end_offset: i64 },
+}
+
+/// What is known of one log.
+#[derive(Debug, Default)]
+struct Model {
+    name: String,
+    is_flush: bool,
+    operations: Vec<Operation>,
+    /// Operations that are kept whatever happens.
+    durable: usize,
+    /// Operations that a killed process keeps.
+    written: usize,
+    /// The largest start offset that was asked for.
+    start_asked: i64,
+}
+
+impl Model {
+    fn on_committed(&mut self, durable_end_offset: i64) {
+        while let Some(Operation::Append { next_offset, .. }) = self.operations.get(self.written)
+            && *next_offset <= durable_end_offset
+        {
+            self.written += 1;
+        }
+        if self.is_flush {
+            self.durable = self.written;
+        }
+    }
+
+    /// The log's batches after the first `count` operations.
+    fn state(&self, count: usize) -> Vec<Stored> {
+        let mut state: Vec<Stored> = Vec::new();
+        for operation in &self.operations[..count] {
+            match operation {
+                Operation::Append { stored, .. } => state.push(stored.clone()),
+                Operation::Truncate { end_offset } => {
+                    state.retain(|(offset, _)| offset < end_offset);
+                }
+            }
+        }
+        state
+    }
+}
+
+/// Per mark in the trace: for each log, operations kept through a power cut and through a kill.
+type Marks = Vec<Vec<(usize, usize)>>;
+
+struct Workload {
+    models: Rc<RefCell<Vec<Model>>>,
+    marks: Rc<RefCell<Marks>>,
+    disk: Disk,
+}
+
+/// Runs the enumeration.
+pub fn enumerate(plan: &Plan, mut progress: impl FnMut(u64, &Outcome)) -> Outcome {
+    let mut outcome = Outcome::default();
+    for seed in plan.workloads.clone() {
+        if let Err(violation) = enumerate_one(plan, seed, &mut outcome) {
+            outcome.violations.push(format!("workload {seed}: {violation}"));
+        }
+        progress(seed, &outcome);
+    }
+    outcome
+}
+
+fn enumerate_one(plan: &Plan, seed: u64, outcome: &mut Outcome) -> Result<(), String> {
+    let workload = run_workload(plan, seed)?;
+    let models = workload.models.borrow();
+    let marks = workload.marks.borrow();
+    let mut prng = Prng::new(seed ^ 0xc4a5_4e5);
+    let events = workload.disk.events();
+    let mut mark = None;
+    for count in 0..=events.len() {
+        if let Some(Event::Mark(value)) = count.checked_sub(1).map(|last| &events[last]) {
+            mark = Some(*value as usize);
+        }
+        let kept: Vec<(usize, usize)> = match mark {
+            Some(mark) => marks[mark].clone(),
+            None => vec![(0, 0); models.len()],
+        };
+        for index in 0..plan.images_per_prefix {
+            let image_seed = prng.next_u64();
+            let is_kill = index == 0 && image_seed % 4 == 0;
+            let image = if is_kill {
+                workload.disk.crash_image(count, &mut all_kept())
+            } else {
+                workload.disk.crash_image(count, &mut Prng::new(image_seed))
+            };
+            let what = format!("event {count} of {}, image {image_seed}, kill {is_kill}", events.len());
+            let bounds: Vec<usize> =
+                kept.iter().map(|&(durable, written)| if is_kill { written } else { durable }).collect();
+            check_state(plan, &models, &bounds, image, &mut prng, outcome)
+                .map_err(|violation| format!("{what}: {violation}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// A generator whose first draw makes a crash keep everything: what a kill leaves.
+fn all_kept() -> Prng {
+    (0..).map(Prng::new).find(|prng| prng.clone().below(8) == 1).expect("one in eight seeds is it")
+}
+
+/// Recovers an image and compares; sometimes crashes inside the recovery, and recovers that.
+fn check_state(
+    plan: &Plan,
+    models: &[Model],
+    bounds: &[usize],
+    image: Image,
+    prng: &mut Prng,
+    outcome: &mut Outcome,
+) -> Result<(), String> {
+    outcome.states += 1;
+    let recovered = recover_image(image, prng.next_u64())?;
+    check_image(models, bounds, recovered.image())?;
+    if prng.below(plan.crash_in_recovery_one_in) == 0 {
+        outcome.states += 1;
+        outcome.states_in_recovery += 1;
+        let count = prng.below(recovered.events().len() as u64 + 1) as usize;
+        let image = recovered.crash_image(count, &mut Prng::new(prng.next_u64()));
+        let again = recover_image(image, prng.next_u64())
+            .map_err(|violation| format!("crash in recovery at {count}: {violation}"))?;
+        check_image(models, bounds, again.image())
+            .map_err(|violation| format!("crash in recovery at {count}: {violation}"))?;
+    }
+    Ok(())
+}
+
+fn options(prng: &mut Prng) -> SimOptions {
+    let flush_scope = if prng.below(2) == 0 { FlushScope::Device } else { FlushScope::File };
+    SimOptions { flush_scope, ..SimOptions::default() }
+}
+
+fn recover_image(image: Image, seed: u64) -> Result<Disk, String> {
+    let world = SimWorld::new(seed, options(&mut Prng::new(seed)));
+    let process = world.add_process("broker");
+    world.set_disk(process, image);
+    let runtime = world.runtime(process);
+    let recovered = runtime.block_on(async {
+        let root = Path::new(ROOT);
+        if !engine_runtime::fs::exists(root).await.unwrap_or(false) {
+            return Ok(()); // the crash came before the directory was made
+        }
+        recover(root, IoMode::Auto, |_| {}).await.map(drop)
+    });
+    recovered.map_err(|error| format!("recovery failed: {error}"))?;
+    Ok(world.with_disk(process, |disk| disk.clone()))
+}
+
+/// Compares what the folders hold with what they may hold.
+fn check_image(models: &[Model], bounds: &[usize], image: &Image) -> Result<(), String> {
+    let root = Path::new(ROOT);
+    for (path, _) in image.children(root) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("ottla-journal") || name.starts_with("ottla-void") {
+            return Err(format!("{name} is left after recovery"));
+        }
+    }
+    for (model, &bound) in models.iter().zip(bounds) {
+        let found = read_log(image, &root.join(&model.name))?;
+        let Some(found) = found else {
+            if bound > 0 {
+                return Err(format!("{}: the folder is gone", model.name));
+            }
+            continue;
+        };
+        let is_state = |count: usize| is_same(&model.state(count), &found, model.start_asked);
+        if !(bound..=model.operations.len()).any(is_state) {
+            let offsets: Vec<i64> = found.iter().map(|(offset, _)| *offset).collect();
+            let kept: Vec<i64> = model.state(bound).iter().map(|(offset, _)| *offset).collect();
+            return Err(format!(
+                "{}: found batches at {offsets:?}, which is no state from {bound} on (kept: {kept:?})",
+                model.name
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Equal but for batches at the front that a trim may have removed.
+fn is_same(state: &[Stored], found: &[Stored], start_asked: i64) -> bool {
+    let Some(missing) = state.len().checked_sub(found.len()) else { return false };
+    let (removed, rest) = state.split_at(missing);
+    rest == found && removed.iter().all(|(offset, _)| *offset < start_asked)
+}
+
+/// The batches of a folder; `None` without one. Checks the file contract on the way.
+fn read_log(image: &Image, folder: &Path) -> Result<Option<Vec<Stored>>, String> {
+    if image.entry(&folder.join("partition.metadata")).is_none() {
+        return Ok(None);
+    }
+    let mut segments: Vec<PathBuf> = image
+        .children(folder)
+        .filter(|(path, entry)| {
+            matches!(entry, Entry::File(_)) && path.extension().is_some_and(|it| it == "log")
+        })
+        .map(|(path, _)| path.to_path_buf())
+        .collect();
+    segments.sort();
+    let mut found: Vec<Stored> = Vec::new();
+    for path in segments {
+        let bytes = image.file(&path).unwrap_or_default();
+        let mut positions = Vec::new();
+        let mut position = 0;
+        for batch in Batches::new(&bytes) {
+            let batch = batch.map_err(|error| format!("{}: {error} at {position}", path.display()))?;
+            batch.check_crc().map_err(|error| format!("{}: {error}", path.display()))?;
+            let offset = batch.header().base_offset;
+            positions.push((batch.header().last_offset(), position as u64));
+            position += batch.size_bytes();
+            found.push((offset, Rc::new(batch.bytes().to_vec())));
+        }
+        check_index(image, &path, &positions)?;
+    }
+    Ok(Some(found))
+}
+
+/// Every entry of the offset index names a batch of the segment.
+fn check_index(image: &Image, log: &Path, positions: &[(i64, u64)]) -> Result<(), String> {
+    let name = log.file_stem().unwrap_or_default().to_string_lossy();
+    let base: i64 = name.parse().map_err(|_| format!("{} is no segment", log.display()))?;
+    let bytes = image.file(&log.with_extension("index")).unwrap_or_default();
+    for entry in bytes.chunks(8) {
+        let entry: [u8; 8] = entry.try_into().map_err(|_| "a padded index".to_owned())?;
+        let [a, b, c, d, e, f, g, h] = entry;
+        let offset = base + i64::from(u32::from_be_bytes([a, b, c, d]));
+        let position = u64::from(u32::from_be_bytes([e, f, g, h]));
+        if !positions.contains(&(offset, position)) {
+            return Err(format!("{}: an index entry names no batch", log.display()));
+        }
+    }
+    Ok(())
+}
+
+// ---- the workload ----
+
+fn store_config(guards: Guards, prng: &mut Prng) -> StoreConfig {
+    let mut config = StoreConfig::new(ROOT, ShardId(0));
+    config.flush_files = FlushFiles::Auto;
+    config.cache_size_bytes = 64 << 10;
+    config.free_space_bytes_min = 0;
+    config.guards = guards;
+    config.sizes = Sizes {
+        small_unit_size_bytes_max: 2_500,
+        destage_size_bytes: 3_000 + prng.below(6_000),
+        journal_first_file_size_bytes: 48 << 10,
+        journal_file_size_bytes: 64 << 10,
+        checkpoint_after_bytes: 30_000 + prng.below(30_000),
+    };
+    config
+}
+
+fn run_workload(plan: &Plan, seed: u64) -> Result<Workload, String> {
+    let mut prng = Prng::new(seed);
+    let world = Rc::new(SimWorld::new(seed, options(&mut prng)));
+    let process = world.add_process("broker");
+    let runtime = world.runtime(process);
+    let models = Rc::new(RefCell::new(Vec::new()));
+    let marks = Rc::new(RefCell::new(Marks::new()));
+    let driver = Driver {
+        world: Rc::clone(&world),
+        process,
+        models: Rc::clone(&models),
+        marks: Rc::clone(&marks),
+    };
+    let guards = plan.guards;
+    runtime
+        .block_on(async move { driver.run(guards, &mut prng).await })
+        .map_err(|error| format!("the workload failed: {error}"))?;
+    let disk = world.with_disk(process, |disk| disk.clone());
+    Ok(Workload { models, marks, disk })
+}
+
+#[derive(Clone)]
+struct Driver {
+    world: Rc<SimWorld>,
+    process: ProcessId,
+    models: Rc<RefCell<Vec<Model>>>,
+    marks: Rc<RefCell<Marks>>,
+}
+
+impl Driver {
+    /// What is kept now is a promise from this place in the trace on.
+    fn mark(&self) {
+        let kept: Vec<(usize, usize)> =
+            self.models.borrow().iter().map(|model| (model.durable, model.written)).collect();
+        let mut marks = self.marks.borrow_mut();
+        marks.push(kept);
+        let value = marks.len() as u64 - 1;
+        self.world.with_disk(self.process, |disk| disk.mark(value));
+    }
+
+    async fn run(&self, guards: Guards, prng: &mut Prng) -> Result<(), engine_log::StoreError> {
+        let root = Path::new(ROOT);
+        engine_runtime::fs::create_dir_all(root).await.expect("the simulated disk is empty");
+        engine_runtime::fs::sync_dir("/").await.expect("the simulated disk is empty");
+        let lives = 1 + prng.below(2);
+        let log_count = 1 + prng.below(3) as i32;
+        for life in 0..lives {
+            recover(root, IoMode::Auto, |_| {}).await?;
+            begin_use(root).await?;
+            let (store, logs) = self.open(guards, life, log_count, prng).await?;
+            let (loop_store, this) = (store.clone(), self.clone());
+            let commits = engine_runtime::spawn(async move {
+                loop_store.run_commits(|committed| this.on_committed(committed)).await
+            });
+            let steps = 8 + prng.below(25);
+            for _ in 0..steps {
+                self.step(&logs, prng).await?;
+            }
+            if life + 1 < lives || prng.below(2) == 0 {
+                let closed = store.close().await?;
+                commits.await.expect("the loop ends")?;
+                complete_clean_stop(root, vec![closed], &[], None).await?;
+                for model in self.models.borrow_mut().iter_mut() {
+                    model.written = model.operations.len();
+                    model.durable = model.written;
+                }
+                self.mark();
+            }
+        }
+        Ok(())
+    }
+
+    async fn open(
+        &self,
+        guards: Guards,
+        life: u64,
+        log_count: i32,
+        prng: &mut Prng,
+    ) -> Result<(LogStore, Vec<Log>), engine_log::StoreError> {
+        let partitions: Vec<PartitionDir> = (0..log_count)
+            .map(|partition| PartitionDir {
+                topic: "t".to_owned(),
+                partition,
+                topic_id: Uuid([5; 16]),
+                config: LogConfig {
+                    durability: match partition {
+                        2 => Durability::Written,
+                        _ => Durability::Flush,
+                    },
+                    segment_size_bytes: 12_000 + 10_000 * partition as u64,
+                    index_interval_bytes: 1_000,
+                    ..LogConfig::default()
+                },
+            })
+            .collect();
+        let config = store_config(guards, prng);
+        if life > 0 {
+            return LogStore::open(config, partitions, |_| {}).await;
+        }
+        let (store, _) = LogStore::open(config, Vec::new(), |_| {}).await?;
+        let mut logs = Vec::new();
+        for partition in partitions {
+            let is_flush = partition.config.durability == Durability::Flush;
+            let log = store.create_log(partition).await?;
+            let name = log.name().to_owned();
+            self.models.borrow_mut().push(Model { name, is_flush, ..Model::default() });
+            logs.push(log);
+        }
+        Ok((store, logs))
+    }
+
+    fn on_committed(&self, committed: &[Log]) {
+        for log in committed {
+            let mut models = self.models.borrow_mut();
+            let model = models.iter_mut().find(|model| model.name == log.name());
+            model.expect("every log has its model").on_committed(log.durable_end_offset());
+        }
+        self.mark();
+    }
+
+    async fn step(&self, logs: &[Log], prng: &mut Prng) -> Result<(), engine_log::StoreError> {
+        let index = prng.below(logs.len() as u64) as usize;
+        let log = &logs[index];
+        match prng.below(20) {
+            0 => self.truncate(index, log, prng).await?,
+            1 => self.trim(index, log, prng).await?,
+            2 | 3 => engine_runtime::sleep(std::time::Duration::from_millis(prng.below(120))).await,
+            4..=9 => self.wait_until_kept(log).await,
+            _ => {
+                for _ in 0..=prng.below(3) {
+                    let size = match prng.below(3) {
+                        0 => prng.below(300),
+                        1 => prng.below(3_000),
+                        _ => prng.below(9_000),
+                    };
+                    self.append(index, log, size as usize, prng).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn wait_until_kept(&self, log: &Log) {
+        while log.durable_end_offset() < log.log_end_offset() {
+            engine_runtime::sleep(std::time::Duration::from_micros(100)).await;
+        }
+    }
+
+    async fn append(
+        &self,
+        index: usize,
+        log: &Log,
+        size: usize,
+        prng: &mut Prng,
+    ) -> Result<(), engine_log::StoreError> {
+        let value: Vec<u8> = (0..size).map(|_| prng.next_u64() as u8).collect();
+        let (bytes, info) = batch(&value);
+        loop {
+            // The model learns of the batch before anything can commit it: no await in between.
+            match log.append(&bytes, &info, 1, 0) {
+                Ok(appended) => {
+                    let mut stored = bytes.clone();
+                    info.stamp(&mut stored, appended.base_offset, 1);
+                    let operation = Operation::Append {
+                        next_offset: appended.last_offset + 1,
+                        stored: (appended.base_offset, Rc::new(stored)),
+                    };
+                    self.models.borrow_mut()[index].operations.push(operation);
+                    return Ok(());
+                }
+                Err(engine_log::AppendError::Busy) => log.ready_to_append().await?,
+                Err(error) => panic!("append: {error}"),
+            }
+        }
+    }
+
+    async fn truncate(
+        &self,
+        index: usize,
+        log: &Log,
+        prng: &mut Prng,
+    ) -> Result<(), engine_log::StoreError> {
+        let (start, end) = (log.log_start_offset(), log.log_end_offset());
+        if end - start < 2 {
+            return Ok(());
+        }
+        self.wait_until_kept(log).await;
+        let back = 1 + prng.below((end - start).min(4) as u64) as i64;
+        let end_offset = (end - back).max(start);
+        let count = {
+            let model = &mut self.models.borrow_mut()[index];
+            model.operations.push(Operation::Truncate { end_offset });
+            model.operations.len()
+        };
+        log.truncate_to(end_offset).await?;
+        {
+            let model = &mut self.models.borrow_mut()[index];
+            model.written = count;
+            model.durable = count;
+        }
+        self.mark();
+        Ok(())
+    }
+
+    async fn trim(
+        &self,
+        index: usize,
+        log: &Log,
+        prng: &mut Prng,
+    ) -> Result<(), engine_log::StoreError> {
+        let (start, end) = (log.log_start_offset(), log.durable_end_offset());
+        let offset = start + prng.below((end - start + 1) as u64) as i64;
+        {
+            let model = &mut self.models.borrow_mut()[index];
+            model.start_asked = model.start_asked.max(offset);
+        }
+        log.trim_before(offset).await.map(drop)
+    }
+}
+
+fn batch(value: &[u8]) -> (Vec<u8>, BatchInfo) {
+    let mut builder = BatchBuilder::new(BatchOptions::default());
+    builder.append(1_000, None, Some(value), &[]);
+    let bytes = builder.finish();
+    let rules = Rules { timestamp_after_ms_max: i64::MAX, ..Rules::default() };
+    let info = validate_batch(&bytes, Origin::Coordinator, &rules, 0, &mut Decompressor::default());
+    let info = info.expect("the builder makes valid batches");
+    (bytes, info)
+}
