@@ -152,7 +152,7 @@ fn start_coordinators(core: &Rc<Core>, catalog: &Catalog) {
             .insert(image.partition, host.clone());
         spawn_critical("group coordinator", async move {
             match host.load().await {
-                Ok(()) => host.run_timers().await,
+                Ok(()) => host.run().await,
                 Err(error) => {
                     tracing::error!("a group coordinator cannot load and will not serve: {error}")
                 }

@@ -5,18 +5,17 @@
 //! answered: who created a topic can use it at once, through any connection.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use engine_base::{ShardId, TopicPartition, Uuid};
-use engine_log::PartitionDir;
+use engine_log::{AppendError, PartitionDir};
 use engine_record::{BatchView, Batches};
 use engine_runtime::{Notify, fs, random_bytes, spawn_critical, wall_clock_ms};
 use net_wire::ErrorCode;
 use replication_controller::command::{RegisterBroker, RegisterController};
 use replication_controller::{Answer, ApiError, Command, Controller, ErrorKind, Outcome, Settings};
-use replication_metadata::batch::{BatchPlace, leader_change_batch, record_batch};
+use replication_metadata::batch::{BatchPlace, leader_change_batch, record_batch, record_batches};
 use replication_metadata::image::Endpoint;
 use replication_metadata::{MetadataImage, MetadataLoader, QuorumState, features};
 use replication_partition::{Isolation, Partition};
@@ -42,9 +41,9 @@ pub(crate) struct ControllerHost {
     partition: Rc<Partition>,
     controller: RefCell<Controller>,
     loader: RefCell<MetadataLoader>,
-    /// Batches appended and not yet applied, with the offset after each.
-    appended: RefCell<VecDeque<(i64, Vec<u8>)>>,
-    has_appended: Notify,
+    /// Batches to be written, in the order of the decisions.
+    decided: RefCell<Vec<Vec<u8>>>,
+    has_decided: Notify,
     /// Every shard has applied the log up to here.
     published_offset: Cell<i64>,
     published: Notify,
@@ -111,7 +110,8 @@ impl ControllerHost {
         let voters = found.voters.as_ref().filter(|_| base_offset == 0);
         let bootstrap = voters.map(|voters| (found.kraft_version, voters));
         let (batch, _) = leader_change_batch(node_id, bootstrap, place);
-        append_committed(&partition, &batch).await?;
+        append(&partition, &batch).await?;
+        committed(&partition, partition.log_end_offset()).await;
         apply(&mut loader, &batch)?;
         loader.publish();
 
@@ -127,8 +127,8 @@ impl ControllerHost {
             partition,
             controller: RefCell::new(controller),
             loader: RefCell::new(loader),
-            appended: RefCell::default(),
-            has_appended: Notify::new(),
+            decided: RefCell::default(),
+            has_decided: Notify::new(),
             published_offset: Cell::new(next_offset),
             published: Notify::new(),
         }))
@@ -239,8 +239,8 @@ impl ControllerHost {
         }
     }
 
-    /// Writes an outcome's records and waits until every shard has applied them. Between the
-    /// decision and the append nothing else runs, so the log has the order of the decisions.
+    /// Queues an outcome's records and waits until every shard has applied them. Nothing runs
+    /// between the decision and the queue, so the log gets them in the order of the decisions.
     async fn perform(&self, outcome: &Outcome) -> Result<(), ApiError> {
         if outcome.records.is_empty() {
             return Ok(());
@@ -251,38 +251,48 @@ impl ControllerHost {
             leader_epoch: self.partition.leader_epoch(),
             now: wall_clock_ms(),
         };
-        let batch = record_batch(&outcome.records, version, place)
+        let write = if outcome.atomic {
+            record_batch
+        } else {
+            record_batches
+        };
+        let batches = write(&outcome.records, version, place)
             .unwrap_or_else(|error| panic!("a record the controller decided on: {error}"));
-        let appended = self
-            .partition
-            .append_own(&batch, place.now)
-            .map_err(|error| {
-                // What was decided is not in the log: the controller's image is ahead of it.
-                panic!("the metadata log refused records: {error}; restart to go on from the log")
-            })?;
-        assert_eq!(appended.base_offset, outcome.base_offset);
-        let next_offset = appended.last_offset + 1;
-        self.appended.borrow_mut().push_back((next_offset, batch));
-        self.has_appended.notify_all();
+        let next_offset = outcome.base_offset
+            + i64::try_from(outcome.records.len()).expect("records are counted by 63 bits");
+        self.decided.borrow_mut().push(batches);
+        self.has_decided.notify_all();
         while self.published_offset.get() < next_offset {
             self.published.wait().await;
         }
         Ok(())
     }
 
-    /// Applies committed batches in order, and publishes the images they make.
+    /// Writes what was decided, and publishes the images it makes. What was decided while one
+    /// commit was under way is written, and published, together.
     async fn publish_for_ever(&self) {
         loop {
-            let front = self.appended.borrow_mut().pop_front();
-            let Some((next_offset, batch)) = front else {
-                self.has_appended.wait().await;
+            let decided = std::mem::take(&mut *self.decided.borrow_mut());
+            if decided.is_empty() {
+                self.has_decided.wait().await;
                 continue;
-            };
+            }
+            for batches in &decided {
+                append(&self.partition, batches)
+                    .await
+                    .unwrap_or_else(|error| {
+                        // What was decided is not in the log: the controller is ahead of it.
+                        panic!("{error}; a restart goes on from what the log holds")
+                    });
+            }
+            let next_offset = self.partition.log_end_offset();
             committed(&self.partition, next_offset).await;
             let image = {
                 let mut loader = self.loader.borrow_mut();
-                apply(&mut loader, &batch)
-                    .unwrap_or_else(|error| panic!("a batch of our own cannot be read: {error}"));
+                for batches in &decided {
+                    apply(&mut loader, batches)
+                        .unwrap_or_else(|error| panic!("what we wrote cannot be read: {error}"));
+                }
                 loader.publish().map(|(image, _)| image)
             };
             if let Some(image) = image {
@@ -388,13 +398,27 @@ fn apply(loader: &mut MetadataLoader, batches: &[u8]) -> Result<(), StartError> 
     Ok(())
 }
 
-async fn append_committed(partition: &Partition, batch: &[u8]) -> Result<(), StartError> {
-    let appended = partition
-        .append_own(batch, wall_clock_ms())
-        .map_err(|error| {
-            StartError::Damaged(format!("the metadata log cannot be written: {error}"))
-        })?;
-    committed(partition, appended.last_offset + 1).await;
+/// Appends batches, waiting for the log where it is busy.
+async fn append(partition: &Partition, batches: &[u8]) -> Result<(), StartError> {
+    for batch in Batches::new(batches) {
+        let batch = batch.unwrap_or_else(|error| panic!("a batch of our own: {error}"));
+        loop {
+            match partition.append_own(batch.bytes(), wall_clock_ms()) {
+                Ok(appended) => {
+                    assert_eq!(appended.base_offset, batch.header().base_offset);
+                    break;
+                }
+                Err(AppendError::Busy) => {
+                    // A store that failed says so at the next try.
+                    let _ = partition.log().ready_to_append().await;
+                }
+                Err(error) => {
+                    let why = format!("the metadata log cannot be written: {error}");
+                    return Err(StartError::Damaged(why));
+                }
+            }
+        }
+    }
     Ok(())
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct DataDirectory {
     pub(crate) path: PathBuf,
     pub(crate) cluster_id: String,
     pub(crate) directory_id: Uuid,
+    /// It was formatted just now.
+    pub(crate) is_new: bool,
     _lock: LockFile,
 }
 
@@ -38,7 +40,8 @@ impl DataDirectory {
         let lock = lock(&path).await?;
         let meta = path.join(META_PROPERTIES);
         let failed = |error| StartError::io("looking for", &meta, error);
-        if !fs::exists(&meta).await.map_err(failed)? {
+        let is_new = !fs::exists(&meta).await.map_err(failed)?;
+        if is_new {
             let cluster_id = config.cluster_id.clone().unwrap_or_else(fresh_cluster_id);
             format_empty(&path, config, &cluster_id).await?;
         }
@@ -54,6 +57,7 @@ impl DataDirectory {
             path,
             cluster_id: found.cluster_id,
             directory_id,
+            is_new,
             _lock: lock,
         })
     }

@@ -8,14 +8,15 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use engine_base::{HashMap, Instant};
+use engine_log::AppendError;
 use engine_record::{
     BatchBuilder, BatchOptions, BatchView, Batches, ControlRecord, Decompressor, EndTxnMarker,
     TxnOutcome,
 };
 use engine_runtime::{Notify, OneshotSender, now, oneshot, race, sleep_until, wall_clock_ms};
 use replication_coordinator::{
-    Append, AppendBody, AppendError, CoordinatorShard, Effects, LoadedBatch, LoadedRecord, Moment,
-    RuntimeConfig, Token, TransactionResult,
+    Append, AppendBody, AppendError as CoordinatorError, CoordinatorShard, Effects, LoadedBatch,
+    LoadedRecord, Moment, RuntimeConfig, Token, TransactionResult,
 };
 use replication_group::{Answer, GroupConfig, GroupCoordinator, Request};
 use replication_partition::{Isolation, Partition};
@@ -35,6 +36,9 @@ pub(crate) struct GroupHost {
     deadline: Cell<Option<Instant>>,
     deadline_moved: Notify,
     is_stopped: Cell<bool>,
+    /// Records for the log, in order, while it is busy.
+    writes: RefCell<VecDeque<Append>>,
+    writes_wait: Notify,
 }
 
 impl GroupHost {
@@ -49,6 +53,8 @@ impl GroupHost {
             deadline: Cell::new(None),
             deadline_moved: Notify::new(),
             is_stopped: Cell::new(false),
+            writes: RefCell::default(),
+            writes_wait: Notify::new(),
         })
     }
 
@@ -79,6 +85,7 @@ impl GroupHost {
             let effects = self.shard.borrow_mut().unload(moment());
             self.perform(effects);
             self.deadline_moved.notify_all();
+            self.writes_wait.notify_all();
         }
     }
 
@@ -169,8 +176,7 @@ impl GroupHost {
         Ok(())
     }
 
-    /// Runs the coordinator's timers until it stops.
-    pub(crate) async fn run_timers(self: Rc<Self>) {
+    async fn run_timers(&self) {
         while !self.is_stopped.get() {
             match self.deadline.get() {
                 None => self.deadline_moved.wait().await,
@@ -190,12 +196,10 @@ impl GroupHost {
     fn perform(&self, effects: Effects<GroupCoordinator>) {
         let mut queue = VecDeque::from([effects]);
         while let Some(effects) = queue.pop_front() {
-            for append in effects.appends {
-                if let Err(error) = self.write(&append) {
-                    let mut shard = self.shard.borrow_mut();
-                    // The later appends of this call are void with it.
-                    queue.push_front(shard.on_append_failed(moment(), append.id, error));
-                    break;
+            if !effects.appends.is_empty() {
+                self.writes.borrow_mut().extend(effects.appends);
+                if let Some(failed) = self.write_queued() {
+                    queue.push_front(failed);
                 }
             }
             for (token, answer) in effects.answers {
@@ -214,12 +218,33 @@ impl GroupHost {
         }
     }
 
+    /// Writes what is queued, in order, until the log is busy. When a record is refused, it and
+    /// everything after it is void; what the coordinator says to that is returned.
+    fn write_queued(&self) -> Option<Effects<GroupCoordinator>> {
+        loop {
+            let append = self.writes.borrow_mut().pop_front()?;
+            match self.write(&append) {
+                Ok(()) => {}
+                Err(AppendError::Busy) => {
+                    self.writes.borrow_mut().push_front(append);
+                    self.writes_wait.notify_all();
+                    return None;
+                }
+                Err(error) => {
+                    tracing::error!(partition = %self.partition, "a record was refused: {error}");
+                    self.writes.borrow_mut().clear();
+                    let refused = CoordinatorError::KafkaStorageError;
+                    let mut shard = self.shard.borrow_mut();
+                    return Some(shard.on_append_failed(moment(), append.id, refused));
+                }
+            }
+        }
+    }
+
     fn write(&self, append: &Append) -> Result<(), AppendError> {
-        let bytes = batch_of(append);
-        let appended = self.partition.append_own(&bytes, append.timestamp).map_err(|error| {
-            tracing::error!(partition = %self.partition, "a coordinator's record was refused: {error}");
-            AppendError::KafkaStorageError
-        })?;
+        let appended = self
+            .partition
+            .append_own(&batch_of(append), append.timestamp)?;
         let in_sync = self
             .shard
             .borrow()
@@ -228,6 +253,26 @@ impl GroupHost {
         // log's, and every further answer would be wrong.
         in_sync.unwrap_or_else(|error| panic!("{}: {error}", self.partition));
         Ok(())
+    }
+
+    /// Goes on with what waits when the log was busy.
+    async fn run_writes(&self) {
+        while !self.is_stopped.get() {
+            if self.writes.borrow().is_empty() {
+                self.writes_wait.wait().await;
+                continue;
+            }
+            // A store that failed says so at the next try.
+            let _ = self.partition.log().ready_to_append().await;
+            if let Some(effects) = self.write_queued() {
+                self.perform(effects);
+            }
+        }
+    }
+
+    /// Runs the coordinator until it stops.
+    pub(crate) async fn run(&self) {
+        race(self.run_timers(), self.run_writes()).await;
     }
 }
 

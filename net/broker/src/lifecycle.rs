@@ -185,27 +185,11 @@ pub(crate) enum PreviousStop {
 
 /// Recovers the directory, then lets every shard open its part of it.
 async fn open_logs(core: &Rc<Core>, directory: &DataDirectory) -> Result<PreviousStop, StartError> {
-    let stopped_epoch = directory.clean_stop_epoch().await;
-    let mut said = now();
-    let report = engine_log::recover(&directory.path, IoMode::Auto, |progress| {
-        if now().since(said) > PROGRESS_INTERVAL {
-            said = now();
-            tracing::info!(
-                "{}: {} of {}",
-                progress.doing,
-                progress.done,
-                progress.total
-            );
-        }
-    })
-    .await?;
-    let is_first_start = report.logs.is_empty() && report.found == Found::KafkasCrash;
-    if report.found != Found::CleanStop && !is_first_start {
-        tracing::warn!(
-            "the last stop was not clean: {} logs recovered",
-            report.logs.len()
-        );
-    }
+    let previous = if directory.is_new {
+        PreviousStop::Unproven
+    } else {
+        recover(directory).await?
+    };
     engine_log::begin_use(&directory.path).await?;
     let found = engine_log::find_partitions(&directory.path).await?;
     let mut parts: HashMap<ShardId, Vec<PartitionDir>> = HashMap::default();
@@ -230,10 +214,33 @@ async fn open_logs(core: &Rc<Core>, directory: &DataDirectory) -> Result<Previou
             .await
             .map_err(|_| StartError::Damaged("a shard ended while opening".to_owned()))??;
     }
+    Ok(previous)
+}
+
+/// Brings the logs to the state of a clean stop, and says how the last life ended.
+async fn recover(directory: &DataDirectory) -> Result<PreviousStop, StartError> {
+    let broker_epoch = directory.clean_stop_epoch().await;
+    let mut said = now();
+    let report = engine_log::recover(&directory.path, IoMode::Auto, |progress| {
+        if now().since(said) > PROGRESS_INTERVAL {
+            said = now();
+            tracing::info!(
+                "{}: {} of {}",
+                progress.doing,
+                progress.done,
+                progress.total
+            );
+        }
+    })
+    .await?;
+    if report.found != Found::CleanStop {
+        tracing::warn!(
+            "the last stop was not clean: {} logs recovered",
+            report.logs.len()
+        );
+    }
     Ok(match report.found {
-        Found::CleanStop => PreviousStop::Clean {
-            broker_epoch: stopped_epoch,
-        },
+        Found::CleanStop => PreviousStop::Clean { broker_epoch },
         Found::OurCrash => PreviousStop::Proven,
         Found::KafkasCrash => PreviousStop::Unproven,
     })
