@@ -130,3 +130,21 @@ fn a_lost_transactional_commit_holds_nothing() {
     let token = bench.fetch_token(true);
     assert_eq!(bench.fetched(token), (1, None));
 }
+
+#[test]
+fn deleting_an_offset_deletes_what_an_open_transaction_holds_of_it() {
+    let mut bench = Bench::new();
+    bench.commit_in_transaction(7, "", -1, 2);
+    let delete = replication_group::OffsetDeleteRequest {
+        group_id: "g".to_owned(),
+        topics: vec![("t".to_owned(), vec![0])],
+    };
+    bench.ask(Request::OffsetDelete(delete));
+    let token = bench.fetch_token(true);
+    assert_eq!(bench.fetched(token), (-1, None), "nothing is held any more");
+    bench.end_transaction(7, TransactionResult::Commit);
+    assert_eq!(bench.fetch(), -1);
+    let mut successor = bench.fail_over();
+    assert_eq!(successor.fetch(), -1);
+    assert_eq!(successor.commit_offset("", -1, 3), None);
+}
