@@ -67,7 +67,7 @@ class Progress:
         if self.done < self.total and now - self._shown < (0.1 if self.tty else 10):
             return
         self._shown = now
-        share = self.done / max(self.total, 1)
+        share = min(self.done / max(self.total, 1), 1)
         bar = "#" * int(share * 30)
         left = (now - self.began) * (1 - share) / max(share, 1e-9)
         text = f"{self.what} [{bar:<30}] {self.done}/{self.total}, {left:.0f} s left {note}"

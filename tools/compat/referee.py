@@ -219,6 +219,10 @@ class Broker:
         """Whether the process is running."""
         return self.process is not None and self.process.poll() is None
 
+    def spawn(self):
+        """Starts the process and waits for nothing."""
+        raise NotImplementedError
+
     def start(self):
         """Starts on `dir`, formatting it when it is new; returns when the broker answers."""
         raise NotImplementedError
@@ -278,7 +282,8 @@ class Kafka(Broker):
         self.heap, self.jvm = heap, list(jvm)
         self.config_path = self.dir.parent / f"{self.dir.name}.kafka.properties"
 
-    def start(self):
+    def spawn(self):
+        """Starts the process and waits for nothing."""
         self.port = self.port or free_port()
         self.dir.mkdir(parents=True, exist_ok=True)
         self._write_config()
@@ -286,6 +291,9 @@ class Kafka(Broker):
             self.format()
         self._spawn([java(), f"-Xms{self.heap}", f"-Xmx{self.heap}", *JVM_BROKER, *self.jvm, log4j("INFO"),
                      "-cp", jars("broker"), "kafka.Kafka", self.config_path], stdout=subprocess.DEVNULL)
+
+    def start(self):
+        self.spawn()
         deadline = time.monotonic() + READY_SECONDS
         while not answers(self.host, self.port):
             if not self.alive():
@@ -337,12 +345,16 @@ class Ottla(Broker):
                 return str(candidate)
         raise RefereeError("no ottla binary: `cargo build --release`, or set OTTLA to one")
 
-    def start(self):
+    def spawn(self):
+        """Starts the process and waits for nothing."""
         properties = {"log.dirs": self.dir, "listeners": f"PLAINTEXT://{self.host}:{self.port}",
                       "group.initial.rebalance.delay.ms": "0"} | self.properties
         sets = [part for key, value in properties.items() for part in ("--set", f"{key}={value}")]
         self.dir.parent.mkdir(parents=True, exist_ok=True)
         self._spawn([self.binary(), "server", *sets], stdout=subprocess.PIPE)
+
+    def start(self):
+        self.spawn()
         ready = _line_within(self.process.stdout, READY_SECONDS)
         if "listener=" not in ready:
             self.process.wait(5) if not ready else self.kill9()

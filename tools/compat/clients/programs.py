@@ -20,6 +20,12 @@ def _run(command, **options):
     return done.stdout
 
 
+def missing(name):
+    """The program that this client needs and this machine lacks, or nothing."""
+    needs = {"java": "javac", "kcat": "kcat", "franz": "go", "sarama": "go"}.get(name)
+    return needs if needs and shutil.which(needs) is None else None
+
+
 def _newer(target, *sources):
     return target.exists() and all(target.stat().st_mtime > source.stat().st_mtime for source in sources)
 
