@@ -394,7 +394,7 @@ def broker(name, directory=None, **options):
     """
     makes = {"kafka": Kafka, "ottla": Ottla}
     if name in makes:
-        made = makes[name](directory or Path(tempfile.mkdtemp(prefix=f"{name}-")) / "data", **options)
+        made = makes[name](directory or Path(tempfile.mkdtemp(prefix=f"referee-{name}-")) / "data", **options)
         made.temporary = directory is None
         return made
     if ":" in name:
