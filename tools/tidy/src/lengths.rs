@@ -7,6 +7,10 @@ use crate::{Finding, Source};
 /// Lines above which a file is asked for its second noun.
 pub const LINES_MAX: usize = 500;
 
+/// Lines a recorded file may fall below its record before the record must be lowered: moving a
+/// line should not need a change here, splitting a file should.
+const SLACK_LINES: usize = 20;
+
 /// Findings over the sources and the record, lines of `<lines> <path>`.
 pub fn check(sources: &[Source], record: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -33,7 +37,7 @@ pub fn check(sources: &[Source], record: &str) -> Vec<Finding> {
                 "{}: {lines} lines, above its {bound}: split it",
                 source.path
             ));
-        } else if bound > LINES_MAX && lines < bound {
+        } else if bound > LINES_MAX && (lines <= LINES_MAX || lines + SLACK_LINES < bound) {
             findings.push(format!(
                 "{}: {lines} lines; lower or remove its {bound} in lengths.txt",
                 source.path
@@ -58,7 +62,9 @@ mod tests {
         assert_eq!(check(&long(501), "").len(), 1);
         assert!(check(&long(600), "# record\n600 a.rs\n").is_empty());
         assert_eq!(check(&long(601), "600 a.rs").len(), 1);
-        assert_eq!(check(&long(599), "600 a.rs").len(), 1);
+        assert!(check(&long(590), "600 a.rs").is_empty());
+        assert_eq!(check(&long(570), "600 a.rs").len(), 1);
+        assert_eq!(check(&long(500), "510 a.rs").len(), 1);
         assert_eq!(check(&long(1), "600 gone.rs").len(), 1);
         assert_eq!(check(&long(1), "nonsense").len(), 1);
     }
