@@ -33,7 +33,7 @@ mod topic_settings;
 pub use config::BrokerConfig;
 pub use directory::format_directory;
 pub use error::StartError;
-pub use lifecycle::{MetricsHandle, Ready, run};
+pub use lifecycle::{MetricsHandle, Ready, StopHandle, run, simulate};
 
 /// Where groups keep their state.
 pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";

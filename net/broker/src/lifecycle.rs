@@ -11,8 +11,8 @@ use engine_log::{
     StoreConfig,
 };
 use engine_runtime::{
-    Door, Listener, ShardContext, ShardOptions, StartError as RuntimeError, launch, now,
-    shutdown_signal, spawn, spawn_critical, timeout,
+    Door, Either, Listener, ProcessId, ShardContext, ShardOptions, SimShard, SimWorld,
+    StartError as RuntimeError, launch, now, race, shutdown_signal, spawn, spawn_critical, timeout,
 };
 use engine_shard::limits::MAILBOX_MESSAGES_MAX;
 use engine_shard::{Message, Shards};
@@ -43,6 +43,21 @@ pub struct Ready {
     pub listeners: Vec<(String, SocketAddr)>,
     /// How to ask for the counters, from any thread.
     pub metrics: MetricsHandle,
+    /// How to stop it without a signal.
+    pub stop: StopHandle,
+}
+
+/// Stops a running broker as SIGTERM does, from any thread.
+#[derive(Clone, Debug)]
+pub struct StopHandle {
+    door: Door<Core>,
+}
+
+impl StopHandle {
+    /// Asks for it; the broker drains and ends soon after.
+    pub fn stop(&self) {
+        self.door.post(|core| core.stopping.notify_all());
+    }
 }
 
 /// Asks a running broker for its counters, from any thread.
@@ -98,7 +113,8 @@ pub fn run(
     let config = Arc::new(config);
     let on_ready = Arc::new(on_ready);
     let shards = launch(&options, move |context: ShardContext<Message<Core>>| {
-        shard_main(context, config.clone(), on_ready.clone())
+        let on_ready = on_ready.clone();
+        shard_main(context, config.clone(), move |ready| on_ready(ready))
     })
     .map_err(|error| match error {
         RuntimeError::Denied { .. } => StartError::Denied(error.to_string()),
@@ -112,17 +128,39 @@ pub fn run(
     results.into_iter().collect()
 }
 
+/// Runs a broker's shards in a process of the simulated world, until it is told to stop. The world
+/// has no signals: [`Ready::stop`] ends it.
+pub fn simulate(
+    world: &SimWorld,
+    process: ProcessId,
+    config: BrokerConfig,
+    on_ready: impl Fn(Ready) + 'static,
+) -> Vec<SimShard<Result<(), StartError>>> {
+    let count = config.shard_count.map_or(1, usize::from);
+    let config = Arc::new(config);
+    let on_ready = Rc::new(on_ready);
+    world.launch(
+        process,
+        count,
+        MAILBOX_MESSAGES_MAX,
+        move |context: ShardContext<Message<Core>>| {
+            let on_ready = on_ready.clone();
+            shard_main(context, config.clone(), move |ready| on_ready(ready))
+        },
+    )
+}
+
 async fn shard_main(
     context: ShardContext<Message<Core>>,
     config: Arc<BrokerConfig>,
-    on_ready: Arc<impl Fn(Ready) + Send + Sync + 'static>,
+    on_ready: impl Fn(Ready),
 ) -> Result<(), StartError> {
     let shards = Shards::new(context.mesh);
     let core = Core::new(config, shards.clone());
     let served = core.clone();
     let mailbox = spawn_critical("mailbox", async move { shards.serve(&served).await });
     let result = if core.id() == ShardId(0) {
-        let result = run_broker(&core, &*on_ready).await;
+        let result = run_broker(&core, &on_ready).await;
         end_others(&core).await;
         result
     } else {
@@ -158,17 +196,21 @@ async fn run_broker(core: &Rc<Core>, on_ready: &impl Fn(Ready)) -> Result<(), St
         spawn(acceptor::accept(core.clone(), listener, index)).detach();
     }
     tracing::info!("serving after {} ms", now().since(began).as_millis());
-    let metrics = MetricsHandle {
-        door: Door::new(core.clone()),
-    };
+    let door = Door::new(core.clone());
+    let metrics = MetricsHandle { door: door.clone() };
     on_ready(Ready {
         node_id: core.config.node_id.0,
         listeners: bound,
         metrics,
+        stop: StopHandle { door },
     });
-    let signal = shutdown_signal().await;
-    let signal = signal.map_err(|error| StartError::io("waiting for signals in", "/", error))?;
-    tracing::info!("{signal:?}: draining");
+    match race(shutdown_signal(), core.stopping.wait()).await {
+        Either::Left(Ok(signal)) => tracing::info!("{signal:?}: draining"),
+        Either::Left(Err(error)) => {
+            return Err(StartError::io("waiting for signals in", "/", error));
+        }
+        Either::Right(()) => tracing::info!("asked to stop: draining"),
+    }
     stop(core, &controller, &directory).await
 }
 
