@@ -138,6 +138,12 @@ pub async fn find_files(directory: &Path) -> Result<Vec<FoundFile>, JournalError
     for name in names.iter().filter(|name| is_marker(name)) {
         voided.extend(finish_voiding(directory, name).await?);
     }
+    let is_unfinished =
+        |name: &&String| name.starts_with(VOID_MARKER_PREFIX) && name.ends_with(".tmp");
+    for name in names.iter().filter(is_unfinished) {
+        let path = directory.join(name);
+        fs::remove_file(&path).await.map_err(failed(&path))?;
+    }
     let mut found = Vec::new();
     for name in names
         .iter()

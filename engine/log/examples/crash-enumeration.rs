@@ -15,7 +15,9 @@ use enumeration::{Plan, enumerate};
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let mut number = |default: u64| {
-        arguments.next().map_or(default, |text| text.parse().expect("a number"))
+        arguments
+            .next()
+            .map_or(default, |text| text.parse().expect("a number"))
     };
     let (workloads, images_per_prefix, first) = (number(120), number(4), number(0));
     let plan = Plan {
@@ -56,6 +58,9 @@ fn guards(removed: Option<&str>) -> Guards {
 
 #[cfg(not(feature = "broken-guards"))]
 fn guards(removed: Option<&str>) -> Guards {
-    assert!(removed.is_none(), "guards are removed with --features broken-guards only");
+    assert!(
+        removed.is_none(),
+        "guards are removed with --features broken-guards only"
+    );
     Guards::default()
 }

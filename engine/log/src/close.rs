@@ -180,7 +180,8 @@ impl LogInner {
         if !is_touched {
             return Ok(());
         }
-        self.sync_sealed().await?;
+        self.lock_derived().await;
+        self.sync_sealed_locked().await?;
         self.state.borrow_mut().take_snapshot();
         self.write_epochs().await?;
         self.write_snapshots().await?;

@@ -319,40 +319,31 @@ pub(crate) fn missing_image(log: &LogInner, state: &LogState, segment_base: i64)
     let segment = state.segment(segment_base)?;
     // What the background loop is about to set free may be gone with the next entry.
     let tail = log.shared.image_tail.get();
-    let is_held = segment
-        .held
-        .allows_rewrite(segment.destaged_position, tail);
+    let is_held = segment.held.allows_rewrite(segment.destaged_position, tail);
     let is_guarded = log.shared.config.guards.tail_image();
     (is_guarded && !is_held).then(|| align_down(segment.destaged_position, BLOCK))
 }
 
-/// A log as its last commit left it.
+/// A log as its last commit left it. The listed segments are contiguous: a large segment may be
+/// sealed before a small one in front of it.
 pub(crate) fn committed_state(state: &LogState) -> State {
-    let is_listed = |base: i64, is_synced: bool| !is_synced || base == state.active().base_offset;
     // Segments begun behind the committed end are not the journal's business yet.
-    let committed = |base: i64| base <= state.committed_end_offset;
-    let mut listed: Vec<_> = state
+    let committed = state
+        .segments
+        .partition_point(|segment| segment.base_offset <= state.committed_end_offset);
+    let unsynced = state
         .segments
         .iter()
-        .filter(|segment| {
-            is_listed(segment.base_offset, segment.is_synced) && committed(segment.base_offset)
-        })
-        .collect();
-    if listed.is_empty() {
-        listed.extend(
-            state
-                .segments
-                .iter()
-                .rfind(|segment| committed(segment.base_offset)),
-        );
-    }
+        .take(committed)
+        .position(|segment| !segment.is_synced);
+    let first = unsynced.unwrap_or(committed.saturating_sub(1));
+    let listed = || state.segments.range(first..committed.max(first));
     State {
         generation: state.generation,
         start_offset: state.start_offset,
         end_offset: state.committed_end_offset,
-        synced_position: listed.first().map_or(0, |segment| segment.synced_position),
-        segments: listed
-            .iter()
+        synced_position: listed().next().map_or(0, |segment| segment.synced_position),
+        segments: listed()
             .map(|segment| (segment.base_offset, segment.committed_position))
             .collect(),
     }

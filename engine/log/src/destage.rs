@@ -114,9 +114,7 @@ async fn refresh_images(shared: &Rc<Shared>, next: u64) -> Result<(), StoreError
             let state = log.state.borrow();
             let missing = state.segments.iter().find(|segment| {
                 segment.pinned_bytes() > 0
-                    && !segment
-                        .held
-                        .allows_rewrite(segment.destaged_position, next)
+                    && !segment.held.allows_rewrite(segment.destaged_position, next)
             });
             missing.map(|segment| segment.base_offset)
         };

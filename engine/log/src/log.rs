@@ -39,6 +39,8 @@ pub(crate) struct LogInner {
     pub(crate) is_dirty: Cell<bool>,
     /// In the queue of the destager.
     pub(crate) wants_destage: Cell<bool>,
+    /// Somebody writes the files that are derived from the log, or cuts it.
+    pub(crate) is_deriving: Cell<bool>,
 }
 
 impl fmt::Debug for LogInner {

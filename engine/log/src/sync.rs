@@ -27,8 +27,30 @@ impl LogState {
 }
 
 impl LogInner {
-    /// Syncs the segments that are full and wholly in their files.
+    /// Waits until nobody writes derived files or cuts the log, and begins.
+    pub(crate) async fn lock_derived(&self) {
+        while self.is_deriving.replace(true) {
+            self.shared.progress.wait().await;
+        }
+    }
+
+    pub(crate) fn unlock_derived(&self) {
+        self.is_deriving.set(false);
+        self.shared.progress.notify_all();
+    }
+
+    /// Syncs the segments that are full and wholly in their files. While the log is being cut it
+    /// does nothing: the commit loop, which the cut waits for, may be waiting for the caller.
     pub(crate) async fn sync_sealed(&self) -> Result<(), StoreError> {
+        if self.is_deriving.replace(true) {
+            return Ok(());
+        }
+        let synced = self.sync_sealed_locked().await;
+        self.unlock_derived();
+        synced
+    }
+
+    pub(crate) async fn sync_sealed_locked(&self) -> Result<(), StoreError> {
         loop {
             let sealed = {
                 let state = self.state.borrow();
@@ -55,9 +77,19 @@ impl LogInner {
         }
     }
 
-    /// Writes and syncs everything derived of what is in the segments now.
+    /// Writes and syncs everything derived of what is in the segments now; nothing while the log
+    /// is being cut.
     pub(crate) async fn sync_derived(&self) -> Result<(), StoreError> {
-        self.sync_sealed().await?;
+        if self.is_deriving.replace(true) {
+            return Ok(());
+        }
+        let synced = self.sync_derived_locked().await;
+        self.unlock_derived();
+        synced
+    }
+
+    async fn sync_derived_locked(&self) -> Result<(), StoreError> {
+        self.sync_sealed_locked().await?;
         let (base_offset, position, is_news) = {
             let state = self.state.borrow();
             let active = state.active();

@@ -32,7 +32,11 @@ impl Log {
             }
             log.shared.progress.wait().await;
         }
+        log.lock_derived().await;
         let outcome = log.truncate_frozen(offset).await;
+        log.unlock_derived();
+        // What was skipped meanwhile.
+        log.shared.mark_for_destage(log);
         let mut state = log.state.borrow_mut();
         state.is_frozen = state.is_deleted;
         drop(state);

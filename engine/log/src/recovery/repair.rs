@@ -113,12 +113,22 @@ async fn remove_trimmed(directory: &Path, replay: &mut LogReplay<'_>) -> Result<
     }
 }
 
-/// Files of segments that nothing was kept of: begun by a roll behind the end, or cut off.
+/// Files of segments that nothing was kept of: begun by a roll behind the end, or cut off. The
+/// listed segments are contiguous, so whatever lies behind the first and is not listed is one.
 async fn remove_strangers(directory: &Path, replay: &LogReplay<'_>) -> Result<(), StoreError> {
-    match replay.segments.last() {
-        Some(active) => remove_segments(directory, |base| base > active.base_offset).await,
-        None => Ok(()),
-    }
+    let Some(first) = replay.segments.first() else {
+        return Ok(());
+    };
+    let is_listed = |base: i64| {
+        replay
+            .segments
+            .iter()
+            .any(|listed| listed.base_offset == base)
+    };
+    remove_segments(directory, |base| {
+        base > first.base_offset && !is_listed(base)
+    })
+    .await
 }
 
 /// Removes the files of the segments whose base offset is to go, and what deletions left.
@@ -126,11 +136,20 @@ async fn remove_segments(directory: &Path, goes: impl Fn(i64) -> bool) -> Result
     let failed = || StoreError::io("listing", directory);
     for entry in fs::read_dir(directory).await.map_err(failed())? {
         let name = entry.name.to_string_lossy();
-        let suffixes = [LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX];
-        let base = suffixes.iter().find_map(|suffix| parse_segment_file(&name, suffix));
+        let suffixes = [
+            LOG_SUFFIX,
+            INDEX_SUFFIX,
+            TIME_INDEX_SUFFIX,
+            TXN_INDEX_SUFFIX,
+        ];
+        let base = suffixes
+            .iter()
+            .find_map(|suffix| parse_segment_file(&name, suffix));
         if base.is_some_and(&goes) || name.ends_with(DELETED_FILE_SUFFIX) {
             let path = directory.join(&*name);
-            fs::remove_file(&path).await.map_err(StoreError::io("removing", &path))?;
+            fs::remove_file(&path)
+                .await
+                .map_err(StoreError::io("removing", &path))?;
         }
     }
     Ok(())

@@ -83,6 +83,14 @@ impl<'a> LogReplay<'a> {
                 self.start_offset = self.start_offset.max(state.start_offset);
                 self.synced_position = state.synced_position;
                 self.segments = proven(state);
+                // Segments that are not listed any more are synced, and may be removed since.
+                let first = self
+                    .segments
+                    .first()
+                    .map_or(i64::MAX, |segment| segment.base_offset);
+                self.units.retain(|unit| unit.segment_base >= first);
+                self.overlays
+                    .retain(|overlay| overlay.segment_base >= first);
             }
             // A unit of before a cut, described behind it, is void.
             Body::Unit(unit) if unit.generation < self.generation => {}

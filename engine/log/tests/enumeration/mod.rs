@@ -112,7 +112,9 @@ pub fn enumerate(plan: &Plan, mut progress: impl FnMut(u64, &Outcome)) -> Outcom
     let mut outcome = Outcome::default();
     for seed in plan.workloads.clone() {
         if let Err(violation) = enumerate_one(plan, seed, &mut outcome) {
-            outcome.violations.push(format!("workload {seed}: {violation}"));
+            outcome
+                .violations
+                .push(format!("workload {seed}: {violation}"));
         }
         progress(seed, &outcome);
     }
@@ -142,9 +144,14 @@ fn enumerate_one(plan: &Plan, seed: u64, outcome: &mut Outcome) -> Result<(), St
             } else {
                 workload.disk.crash_image(count, &mut Prng::new(image_seed))
             };
-            let what = format!("event {count} of {}, image {image_seed}, kill {is_kill}", events.len());
-            let bounds: Vec<usize> =
-                kept.iter().map(|&(durable, written)| if is_kill { written } else { durable }).collect();
+            let what = format!(
+                "event {count} of {}, image {image_seed}, kill {is_kill}",
+                events.len()
+            );
+            let bounds: Vec<usize> = kept
+                .iter()
+                .map(|&(durable, written)| if is_kill { written } else { durable })
+                .collect();
             check_state(plan, &models, &bounds, image, &mut prng, outcome)
                 .map_err(|violation| format!("{what}: {violation}"))?;
         }
@@ -154,7 +161,10 @@ fn enumerate_one(plan: &Plan, seed: u64, outcome: &mut Outcome) -> Result<(), St
 
 /// A generator whose first draw makes a crash keep everything: what a kill leaves.
 fn all_kept() -> Prng {
-    (0..).map(Prng::new).find(|prng| prng.clone().below(8) == 1).expect("one in eight seeds is it")
+    (0..)
+        .map(Prng::new)
+        .find(|prng| prng.clone().below(8) == 1)
+        .expect("one in eight seeds is it")
 }
 
 /// Recovers an image and compares; sometimes crashes inside the recovery, and recovers that.
@@ -183,8 +193,15 @@ fn check_state(
 }
 
 fn options(prng: &mut Prng) -> SimOptions {
-    let flush_scope = if prng.below(2) == 0 { FlushScope::Device } else { FlushScope::File };
-    SimOptions { flush_scope, ..SimOptions::default() }
+    let flush_scope = if prng.below(2) == 0 {
+        FlushScope::Device
+    } else {
+        FlushScope::File
+    };
+    SimOptions {
+        flush_scope,
+        ..SimOptions::default()
+    }
 }
 
 fn recover_image(image: Image, seed: u64) -> Result<Disk, String> {
@@ -223,7 +240,11 @@ fn check_image(models: &[Model], bounds: &[usize], image: &Image) -> Result<(), 
         let is_state = |count: usize| is_same(&model.state(count), &found, model.start_asked);
         if !(bound..=model.operations.len()).any(is_state) {
             let offsets: Vec<i64> = found.iter().map(|(offset, _)| *offset).collect();
-            let kept: Vec<i64> = model.state(bound).iter().map(|(offset, _)| *offset).collect();
+            let kept: Vec<i64> = model
+                .state(bound)
+                .iter()
+                .map(|(offset, _)| *offset)
+                .collect();
             return Err(format!(
                 "{}: found batches at {offsets:?}, which is no state from {bound} on (kept: {kept:?})",
                 model.name
@@ -235,7 +256,9 @@ fn check_image(models: &[Model], bounds: &[usize], image: &Image) -> Result<(), 
 
 /// Equal but for batches at the front that a trim may have removed.
 fn is_same(state: &[Stored], found: &[Stored], start_asked: i64) -> bool {
-    let Some(missing) = state.len().checked_sub(found.len()) else { return false };
+    let Some(missing) = state.len().checked_sub(found.len()) else {
+        return false;
+    };
     let (removed, rest) = state.split_at(missing);
     rest == found && removed.iter().all(|(offset, _)| *offset < start_asked)
 }
@@ -259,8 +282,11 @@ fn read_log(image: &Image, folder: &Path) -> Result<Option<Vec<Stored>>, String>
         let mut positions = Vec::new();
         let mut position = 0;
         for batch in Batches::new(&bytes) {
-            let batch = batch.map_err(|error| format!("{}: {error} at {position}", path.display()))?;
-            batch.check_crc().map_err(|error| format!("{}: {error}", path.display()))?;
+            let batch =
+                batch.map_err(|error| format!("{}: {error} at {position}", path.display()))?;
+            batch
+                .check_crc()
+                .map_err(|error| format!("{}: {error}", path.display()))?;
             let offset = batch.header().base_offset;
             positions.push((batch.header().last_offset(), position as u64));
             position += batch.size_bytes();
@@ -274,7 +300,9 @@ fn read_log(image: &Image, folder: &Path) -> Result<Option<Vec<Stored>>, String>
 /// Every entry of the offset index names a batch of the segment.
 fn check_index(image: &Image, log: &Path, positions: &[(i64, u64)]) -> Result<(), String> {
     let name = log.file_stem().unwrap_or_default().to_string_lossy();
-    let base: i64 = name.parse().map_err(|_| format!("{} is no segment", log.display()))?;
+    let base: i64 = name
+        .parse()
+        .map_err(|_| format!("{} is no segment", log.display()))?;
     let bytes = image.file(&log.with_extension("index")).unwrap_or_default();
     for entry in bytes.chunks(8) {
         let entry: [u8; 8] = entry.try_into().map_err(|_| "a padded index".to_owned())?;
@@ -324,7 +352,11 @@ fn run_workload(plan: &Plan, seed: u64) -> Result<Workload, String> {
         .block_on(async move { driver.run(guards, &mut prng).await })
         .map_err(|error| format!("the workload failed: {error}"))?;
     let disk = world.with_disk(process, |disk| disk.clone());
-    Ok(Workload { models, marks, disk })
+    Ok(Workload {
+        models,
+        marks,
+        disk,
+    })
 }
 
 #[derive(Clone)]
@@ -338,8 +370,12 @@ struct Driver {
 impl Driver {
     /// What is kept now is a promise from this place in the trace on.
     fn mark(&self) {
-        let kept: Vec<(usize, usize)> =
-            self.models.borrow().iter().map(|model| (model.durable, model.written)).collect();
+        let kept: Vec<(usize, usize)> = self
+            .models
+            .borrow()
+            .iter()
+            .map(|model| (model.durable, model.written))
+            .collect();
         let mut marks = self.marks.borrow_mut();
         marks.push(kept);
         let value = marks.len() as u64 - 1;
@@ -348,8 +384,12 @@ impl Driver {
 
     async fn run(&self, guards: Guards, prng: &mut Prng) -> Result<(), engine_log::StoreError> {
         let root = Path::new(ROOT);
-        engine_runtime::fs::create_dir_all(root).await.expect("the simulated disk is empty");
-        engine_runtime::fs::sync_dir("/").await.expect("the simulated disk is empty");
+        engine_runtime::fs::create_dir_all(root)
+            .await
+            .expect("the simulated disk is empty");
+        engine_runtime::fs::sync_dir("/")
+            .await
+            .expect("the simulated disk is empty");
         let lives = 1 + prng.below(2);
         let log_count = 1 + prng.below(3) as i32;
         for life in 0..lives {
@@ -358,7 +398,9 @@ impl Driver {
             let (store, logs) = self.open(guards, life, log_count, prng).await?;
             let (loop_store, this) = (store.clone(), self.clone());
             let commits = engine_runtime::spawn(async move {
-                loop_store.run_commits(|committed| this.on_committed(committed)).await
+                loop_store
+                    .run_commits(|committed| this.on_committed(committed))
+                    .await
             });
             let steps = 8 + prng.below(25);
             for _ in 0..steps {
@@ -411,7 +453,11 @@ impl Driver {
             let is_flush = partition.config.durability == Durability::Flush;
             let log = store.create_log(partition).await?;
             let name = log.name().to_owned();
-            self.models.borrow_mut().push(Model { name, is_flush, ..Model::default() });
+            self.models.borrow_mut().push(Model {
+                name,
+                is_flush,
+                ..Model::default()
+            });
             logs.push(log);
         }
         Ok((store, logs))
@@ -421,7 +467,9 @@ impl Driver {
         for log in committed {
             let mut models = self.models.borrow_mut();
             let model = models.iter_mut().find(|model| model.name == log.name());
-            model.expect("every log has its model").on_committed(log.durable_end_offset());
+            model
+                .expect("every log has its model")
+                .on_committed(log.durable_end_offset());
         }
         self.mark();
     }
@@ -530,8 +578,17 @@ fn batch(value: &[u8]) -> (Vec<u8>, BatchInfo) {
     let mut builder = BatchBuilder::new(BatchOptions::default());
     builder.append(1_000, None, Some(value), &[]);
     let bytes = builder.finish();
-    let rules = Rules { timestamp_after_ms_max: i64::MAX, ..Rules::default() };
-    let info = validate_batch(&bytes, Origin::Coordinator, &rules, 0, &mut Decompressor::default());
+    let rules = Rules {
+        timestamp_after_ms_max: i64::MAX,
+        ..Rules::default()
+    };
+    let info = validate_batch(
+        &bytes,
+        Origin::Coordinator,
+        &rules,
+        0,
+        &mut Decompressor::default(),
+    );
     let info = info.expect("the builder makes valid batches");
     (bytes, info)
 }
