@@ -21,7 +21,7 @@ use crate::layout::{
 use crate::leader_epochs::LeaderEpochs;
 use crate::log::{LogInner, LogState};
 use crate::offset_index::OffsetIndex;
-use crate::producer_state::ProducerState;
+use crate::recovery::load_producers;
 use crate::scan::{ScanDepth, scan};
 use crate::segment::{Segment, SegmentIndex};
 use crate::shared::Shared;
@@ -65,7 +65,18 @@ pub(crate) async fn load_log(
     }
     let active = &mut segments[last];
     let end_offset = load_active(shared, &directory, active, &config).await?;
+    let producers = load_producers(
+        &directory,
+        shared.is_direct,
+        active.base_offset,
+        active.end_position,
+        end_offset,
+    )
+    .await?;
     let epochs = load_epochs(&directory).await;
+    let end = (segments[last].base_offset, segments[last].end_position);
+    let producers =
+        load_producers(&directory, shared.is_direct, end, end_offset, Snapshots::Complete).await?;
     let first = segments[0].base_offset;
     let state = LogState {
         config,
@@ -86,7 +97,7 @@ pub(crate) async fn load_log(
         is_deleted: false,
         epochs,
         epochs_written: true,
-        producers: ProducerState::default(),
+        producers,
         snapshots: Vec::new(),
         snapshot_offset: end_offset,
     };

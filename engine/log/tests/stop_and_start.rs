@@ -5,7 +5,9 @@ mod common;
 use std::path::Path;
 
 use common::{Directory, batch, open, read_all, reopen, run};
-use engine_log::{Found, IoMode, LogConfig, begin_use, complete_clean_stop, recover};
+use engine_log::{AppendError, Found, IoMode, LogConfig, begin_use, complete_clean_stop, recover};
+use engine_record::validate::Origin;
+use engine_record::{BatchBuilder, BatchInfo, BatchOptions};
 
 async fn append_some(path: &Path, config: LogConfig, is_first: bool, stops: bool) -> Vec<Vec<u8>> {
     recover(path, IoMode::Auto, |_| {}).await.unwrap();
@@ -82,4 +84,63 @@ fn everything_is_there_after_clean_stops() {
 #[test]
 fn everything_kept_is_there_after_the_process_ends() {
     starts_again("no-stop", false);
+}
+
+/// A batch of one record, the `sequence`th of producer 9.
+fn producer_batch(sequence: i32) -> (Vec<u8>, BatchInfo) {
+    let mut builder = BatchBuilder::new(BatchOptions {
+        producer_id: 9,
+        producer_epoch: 0,
+        base_sequence: sequence,
+        ..BatchOptions::default()
+    });
+    builder.append(1_000, None, Some(b"value"), &[]);
+    common::info_from(Origin::Client, builder.finish())
+}
+
+/// Starts a store, appends the `sequence`th batch, waits until it is kept, and stops or ends.
+async fn append_as_producer(path: &Path, sequence: i32, is_first: bool, stops: bool) -> i64 {
+    recover(path, IoMode::Auto, |_| {}).await.unwrap();
+    begin_use(path).await.unwrap();
+    let config = LogConfig::default();
+    let (store, log) = if is_first {
+        open(path, config).await
+    } else {
+        reopen(path, config).await
+    };
+    let loop_store = store.clone();
+    let commits = engine_runtime::spawn(async move { loop_store.run_commits(|_| {}).await });
+    engine_runtime::yield_now().await; // the loop begins
+    let (bytes, info) = producer_batch(sequence);
+    let appended = loop {
+        match log.append(&bytes, &info, 0, 0) {
+            Err(AppendError::Busy) => log.ready_to_append().await.unwrap(),
+            appended => break appended.unwrap(),
+        }
+    };
+    while log.durable_end_offset() < log.log_end_offset() {
+        engine_runtime::yield_now().await;
+    }
+    if stops {
+        let closed = store.close().await.unwrap();
+        commits.await.unwrap().unwrap();
+        complete_clean_stop(path, vec![closed], &[], None)
+            .await
+            .unwrap();
+    }
+    appended.base_offset
+}
+
+#[test]
+fn a_resent_batch_is_known_after_a_start() {
+    for (name, stops) in [("resent-clean", true), ("resent-crash", false)] {
+        let directory = Directory::new(name);
+        // Each batch is sent before the end and once more after it.
+        for (start, sequence, expected) in [(0, 0, 0), (1, 0, 0), (2, 1, 1), (3, 1, 1)] {
+            let path = directory.path().to_path_buf();
+            let offset =
+                run(async move { append_as_producer(&path, sequence, start == 0, stops).await });
+            assert_eq!(offset, expected, "{name}, start {start}");
+        }
+    }
 }

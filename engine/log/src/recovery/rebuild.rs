@@ -138,6 +138,9 @@ impl Rebuild {
         base_offset: i64,
         end_position: u64,
     ) -> Result<(), StoreError> {
+        if end_position == 0 {
+            return Ok(()); // there may be no file yet
+        }
         let file = self.open(base_offset).await?;
         let (producers, from) = (&mut self.producers, self.producers_from);
         scan(
@@ -305,8 +308,9 @@ impl Rebuild {
     }
 }
 
-/// The producers of a log that ends at `end_offset`, which is `end_position` of its active segment.
-pub(crate) async fn rebuild_producers(
+/// The producers of a log that a clean stop or a recovery left with exact files: both write a
+/// snapshot at the end, so there is nothing to walk over, and without any snapshot there are none.
+pub(crate) async fn load_producers(
     directory: &Path,
     is_direct: bool,
     active_base: i64,
@@ -314,13 +318,34 @@ pub(crate) async fn rebuild_producers(
     end_offset: i64,
 ) -> Result<ProducerState, StoreError> {
     let mut rebuild = Rebuild::begin(directory, is_direct, end_offset).await?;
-    if rebuild.producers_from == i64::MAX {
-        // A running log takes its first snapshot late: its producers may be in any batch.
-        rebuild.producers_from = i64::MIN;
-    }
     rebuild
         .catch_up_producers(active_base, end_position, end_offset)
         .await?;
+    Ok(rebuild.producers)
+}
+
+/// Whether batches may hold producers that no snapshot has ever held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Snapshots {
+    /// The log was closed or recovered: without a snapshot there are no producers.
+    Complete,
+    /// The log is running, and takes its first snapshot late.
+    Behind,
+}
+
+/// The producers of a log that ends at `end_offset`, which is `end_position` of its active segment.
+pub(crate) async fn load_producers(
+    directory: &Path,
+    is_direct: bool,
+    active: (i64, u64),
+    end_offset: i64,
+    snapshots: Snapshots,
+) -> Result<ProducerState, StoreError> {
+    let mut rebuild = Rebuild::begin(directory, is_direct, end_offset).await?;
+    if rebuild.producers_from == i64::MAX && snapshots == Snapshots::Behind {
+        rebuild.producers_from = i64::MIN;
+    }
+    rebuild.catch_up_producers(active.0, active.1, end_offset).await?;
     Ok(rebuild.producers)
 }
 

@@ -60,24 +60,26 @@ pub fn batch(seed: u64, size: usize) -> (Vec<u8>, BatchInfo) {
 
 /// What the door knows of a batch.
 pub fn info_of(bytes: Vec<u8>) -> (Vec<u8>, BatchInfo) {
+    info_from(Origin::Coordinator, bytes)
+}
+
+/// What the door knows of a batch of this origin.
+pub fn info_from(origin: Origin, bytes: Vec<u8>) -> (Vec<u8>, BatchInfo) {
     let rules = Rules {
         timestamp_after_ms_max: i64::MAX,
         ..Rules::default()
     };
-    let info = validate_batch(
-        &bytes,
-        Origin::Coordinator,
-        &rules,
-        0,
-        &mut Decompressor::default(),
-    )
-    .unwrap();
+    let info = validate_batch(&bytes, origin, &rules, 0, &mut Decompressor::default()).unwrap();
     (bytes, info)
 }
 
 /// A store with one log, `topic-0`.
 pub async fn open(path: &Path, config: LogConfig) -> (LogStore, Log) {
-    let store_config = StoreConfig::new(path, ShardId(0));
+    open_with(StoreConfig::new(path, ShardId(0)), config).await
+}
+
+/// The same with any store configuration.
+pub async fn open_with(store_config: StoreConfig, config: LogConfig) -> (LogStore, Log) {
     let (store, _) = LogStore::open(store_config, Vec::new(), |_| {})
         .await
         .unwrap();
