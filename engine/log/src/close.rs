@@ -50,6 +50,15 @@ impl LogStore {
         }
         shared.commit_wake.notify_one();
         shared.background_wake.notify_one();
+        // Also when the loop has not come to run yet, and something waits for it.
+        let is_waiting = || {
+            let logs = shared.logs();
+            let is_quiet = logs.iter().all(|log| log.state.borrow().is_quiet());
+            self.journal.borrow().is_none() || !(is_quiet || shared.is_background_done.get())
+        };
+        while !shared.is_failed() && is_waiting() {
+            shared.progress.wait().await;
+        }
         while self.journal.borrow().is_none() {
             shared.progress.wait().await;
         }

@@ -59,15 +59,7 @@ impl Part {
             Work::Control(Control::Trimmed { .. }) | Work::Image { .. } => 0,
         };
         // A state, an image and the record itself.
-        let state = {
-            let state = self.log.state.borrow();
-            state
-                .segments
-                .iter()
-                .filter(|segment| !segment.is_synced)
-                .count()
-                * 16
-        };
+        let state = committed_segments(&self.log.state.borrow()).len() * 16;
         inline + state + BLOCK_SIZE_BYTES + 3 * RECORD_HEAD_SIZE_BYTES_MAX
     }
 }
@@ -171,8 +163,16 @@ impl EntryPlan {
         });
     }
 
+    /// The state of a log that the journal knows already, for a checkpoint.
+    pub(crate) fn put_state_of_known(&mut self, log: &LogInner) {
+        let state = log.state.borrow();
+        if state.is_introduced {
+            self.put_state(log, &state);
+        }
+    }
+
     /// The state of a log, as of its last commit.
-    pub(crate) fn put_state(&mut self, log: &LogInner, state: &LogState) {
+    fn put_state(&mut self, log: &LogInner, state: &LogState) {
         let body = Body::State(committed_state(state));
         self.put(&CommitRecord { log: log.id, body }, 0, InlineSource::None);
     }
@@ -324,20 +324,9 @@ pub(crate) fn missing_image(log: &LogInner, state: &LogState, segment_base: i64)
     (is_guarded && !is_held).then(|| align_down(segment.destaged_position, BLOCK))
 }
 
-/// A log as its last commit left it. The listed segments are contiguous: a large segment may be
-/// sealed before a small one in front of it.
+/// A log as its last commit left it.
 pub(crate) fn committed_state(state: &LogState) -> State {
-    // Segments begun behind the committed end are not the journal's business yet.
-    let committed = state
-        .segments
-        .partition_point(|segment| segment.base_offset <= state.committed_end_offset);
-    let unsynced = state
-        .segments
-        .iter()
-        .take(committed)
-        .position(|segment| !segment.is_synced);
-    let first = unsynced.unwrap_or(committed.saturating_sub(1));
-    let listed = || state.segments.range(first..committed.max(first));
+    let listed = || state.segments.range(committed_segments(state));
     State {
         generation: state.generation,
         start_offset: state.start_offset,
@@ -347,6 +336,21 @@ pub(crate) fn committed_state(state: &LogState) -> State {
             .map(|segment| (segment.base_offset, segment.committed_position))
             .collect(),
     }
+}
+
+/// The segments that a state lists: from the first that is not synced to the one that holds the
+/// committed end, without a gap (a large segment may be sealed before a small one in front of it).
+/// Segments begun behind the committed end are not the journal's business yet.
+fn committed_segments(state: &LogState) -> std::ops::Range<usize> {
+    let committed = state
+        .segments
+        .partition_point(|segment| segment.base_offset <= state.committed_end_offset);
+    let unsynced = state
+        .segments
+        .iter()
+        .take(committed)
+        .position(|segment| !segment.is_synced);
+    unsynced.unwrap_or_else(|| committed.saturating_sub(1))..committed
 }
 
 /// Why a log still has something for a commit.

@@ -21,7 +21,7 @@ use crate::layout::{
 use crate::leader_epochs::LeaderEpochs;
 use crate::log::{LogInner, LogState};
 use crate::offset_index::OffsetIndex;
-use crate::recovery::load_producers;
+use crate::recovery::{Snapshots, load_producers};
 use crate::scan::{ScanDepth, scan};
 use crate::segment::{Segment, SegmentIndex};
 use crate::shared::Shared;
@@ -65,18 +65,16 @@ pub(crate) async fn load_log(
     }
     let active = &mut segments[last];
     let end_offset = load_active(shared, &directory, active, &config).await?;
+    let epochs = load_epochs(&directory).await;
+    let end = (segments[last].base_offset, segments[last].end_position);
     let producers = load_producers(
         &directory,
         shared.is_direct,
-        active.base_offset,
-        active.end_position,
+        end,
         end_offset,
+        Snapshots::Complete,
     )
     .await?;
-    let epochs = load_epochs(&directory).await;
-    let end = (segments[last].base_offset, segments[last].end_position);
-    let producers =
-        load_producers(&directory, shared.is_direct, end, end_offset, Snapshots::Complete).await?;
     let first = segments[0].base_offset;
     let state = LogState {
         config,

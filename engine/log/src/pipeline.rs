@@ -34,11 +34,15 @@ impl LogStore {
         &self,
         mut on_committed: impl FnMut(&[Log]),
     ) -> Result<(), StoreError> {
-        let journal = self
-            .journal
-            .borrow_mut()
-            .take()
-            .expect("a store has one commit loop");
+        let Some(journal) = self.journal.borrow_mut().take() else {
+            // Closed before the loop came to run.
+            assert_eq!(
+                self.shared.condition.get(),
+                Condition::Closing,
+                "one commit loop"
+            );
+            return Ok(());
+        };
         let background =
             engine_runtime::spawn_critical("destage", crate::destage::run(Rc::clone(&self.shared)));
         let mut pipeline = Pipeline {
@@ -422,15 +426,11 @@ impl Pipeline {
     async fn write_checkpoint(&mut self) -> Result<(), StoreError> {
         let size_max = self.journal.payload_size_max();
         let mut plan = EntryPlan::default();
+        // A state of a log with very many unsynced segments is the largest there is.
+        let state_size_max = crate::limits::UNSYNCED_SEGMENTS_MAX * 16 + 256;
         for log in self.shared.logs() {
-            let state = log.state.borrow();
-            if !state.is_introduced {
-                continue;
-            }
-            plan.put_state(&log, &state);
-            drop(state);
-            // A state of a log with very many unsynced segments is the largest there is.
-            if plan.size_bytes() + crate::limits::UNSYNCED_SEGMENTS_MAX * 16 + 256 > size_max {
+            plan.put_state_of_known(&log);
+            if plan.size_bytes() + state_size_max > size_max && !plan.is_empty() {
                 self.append(&plan, WriteMode::Durable).await?;
                 plan = EntryPlan::default();
             }

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;
 
-use engine_base::{TopicId, TopicPartition, Uuid};
+use engine_base::{HashMap, TopicId, TopicPartition, Uuid};
 use engine_cache::{ChunkPool, PageCache};
 use engine_journal::{Journal, JournalError, JournalOptions};
 use engine_runtime::{Notify, fs};
@@ -89,12 +89,7 @@ impl LogStore {
             {
                 let key = next_key(&shared);
                 let name = layout::partition_folder(&partition.topic, partition.partition);
-                let start_offset = start_offsets
-                    .iter()
-                    .find(|found| {
-                        (&found.topic, found.partition) == (&partition.topic, partition.partition)
-                    })
-                    .map(|found| found.offset);
+                let start_offset = start_offsets.get(&name).copied();
                 let id = TopicPartition {
                     topic_id: partition.topic_id,
                     partition: partition.partition,
@@ -136,6 +131,30 @@ impl LogStore {
             .into_iter()
             .map(|inner| Log { inner })
             .collect()
+    }
+
+    /// Looks at the free space: below `free_space_bytes_min` appends are refused, while reads,
+    /// deletes and retention go on. To be called once in a while; an extension that fails for want
+    /// of space does the same at once.
+    ///
+    /// # Errors
+    /// The file system does not answer.
+    pub fn check_space(&self) -> Result<(), StoreError> {
+        let config = &self.shared.config;
+        let space = fs::disk_space(&config.directory);
+        let space = space.map_err(StoreError::io("asking for the space of", &config.directory))?;
+        if space.available_bytes < config.free_space_bytes_min {
+            self.shared.enter_disk_full();
+            // The commit loop looks for its return.
+            self.shared.commit_wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Whether appends are refused for want of space.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        self.shared.condition.get() == Condition::DiskFull
     }
 
     /// Makes a partition's folder and opens it. A folder of the same topic id that exists already
@@ -399,8 +418,16 @@ pub(crate) async fn read_checkpoint(
     }
 }
 
-async fn read_start_offsets(
-    directory: &Path,
-) -> Result<Vec<checkpoint_file::PartitionOffset>, StoreError> {
-    read_checkpoint(&directory.join(layout::LOG_START_OFFSET_CHECKPOINT)).await
+/// First offsets by folder name.
+async fn read_start_offsets(directory: &Path) -> Result<HashMap<String, i64>, StoreError> {
+    let path = directory.join(layout::LOG_START_OFFSET_CHECKPOINT);
+    let offsets = read_checkpoint(&path).await?.into_iter();
+    Ok(offsets
+        .map(|found| {
+            (
+                layout::partition_folder(&found.topic, found.partition),
+                found.offset,
+            )
+        })
+        .collect())
 }

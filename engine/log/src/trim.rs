@@ -111,11 +111,10 @@ impl Log {
             }
             plan.log_start_offset
         };
-        match new_start {
-            Some(offset) => self.trim_before(offset).await.map(drop)?,
-            // Segments that were not synced when the start moved.
-            None => {}
+        if let Some(offset) = new_start {
+            self.trim_before(offset).await?;
         }
+        // Also segments that were not synced when the start moved.
         log.remove_below_start().await
     }
 }

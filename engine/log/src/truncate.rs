@@ -14,7 +14,7 @@ use engine_runtime::BlockBuf;
 use crate::error::StoreError;
 use crate::load::load_active;
 use crate::log::{Control, Log, LogInner};
-use crate::recovery::rebuild_producers;
+use crate::recovery::{Snapshots, load_producers};
 use crate::scan::{ScanDepth, scan};
 use crate::segment::Segment;
 
@@ -87,14 +87,16 @@ impl LogInner {
         file.sync_all().await.map_err(failed())?;
         self.reload_active(segment_base, position).await?;
         self.write_epochs().await?;
-        let producers = rebuild_producers(
+        let active = (segment_base, position);
+        let is_direct = self.shared.is_direct;
+        let producers = load_producers(
             &self.directory,
-            self.shared.is_direct,
-            segment_base,
-            position,
+            is_direct,
+            active,
             offset,
-        );
-        let producers = producers.await?;
+            Snapshots::Behind,
+        )
+        .await?;
         self.state.borrow_mut().producers = producers;
         Ok(())
     }

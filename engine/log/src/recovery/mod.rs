@@ -36,7 +36,7 @@ use crate::layout::{
 use crate::limits::LOGS_IN_FLIGHT_MAX;
 use crate::store::{Progress, find_partitions, journal_error, read_checkpoint};
 use crate::write::run_all;
-pub(crate) use rebuild::{load_producers, rebuild_producers};
+pub(crate) use rebuild::{Snapshots, load_producers};
 pub use repair::RecoveredLog;
 use replay::LogReplay;
 

@@ -308,22 +308,6 @@ impl Rebuild {
     }
 }
 
-/// The producers of a log that a clean stop or a recovery left with exact files: both write a
-/// snapshot at the end, so there is nothing to walk over, and without any snapshot there are none.
-pub(crate) async fn load_producers(
-    directory: &Path,
-    is_direct: bool,
-    active_base: i64,
-    end_position: u64,
-    end_offset: i64,
-) -> Result<ProducerState, StoreError> {
-    let mut rebuild = Rebuild::begin(directory, is_direct, end_offset).await?;
-    rebuild
-        .catch_up_producers(active_base, end_position, end_offset)
-        .await?;
-    Ok(rebuild.producers)
-}
-
 /// Whether batches may hold producers that no snapshot has ever held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Snapshots {
@@ -345,7 +329,9 @@ pub(crate) async fn load_producers(
     if rebuild.producers_from == i64::MAX && snapshots == Snapshots::Behind {
         rebuild.producers_from = i64::MIN;
     }
-    rebuild.catch_up_producers(active.0, active.1, end_offset).await?;
+    rebuild
+        .catch_up_producers(active.0, active.1, end_offset)
+        .await?;
     Ok(rebuild.producers)
 }
 

@@ -267,11 +267,6 @@ fn proven(state: &State) -> Vec<ProvenSegment> {
 mod tests {
     use super::*;
 
-    const ID: TopicPartition = TopicPartition {
-        topic_id: Uuid([1; 16]),
-        partition: 0,
-    };
-
     fn begun() -> LogReplay<'static> {
         let state = State {
             generation: 1,
