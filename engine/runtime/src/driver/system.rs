@@ -103,6 +103,26 @@ pub(crate) fn new_signal_fd() -> io::Result<OwnedFd> {
     unsafe { own(libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC)) }
 }
 
+/// Takes the record lock of the whole file (fcntl(2)), the kind that a JVM's file channel takes.
+/// Held until any descriptor of the file is closed in this process. `WouldBlock` when another
+/// process has it.
+pub(crate) fn lock_record(file: impl AsFd) -> io::Result<()> {
+    // SAFETY: all zeroes is a valid `flock`: from the start, to the end, whatever its length.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = libc::F_WRLCK as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    // SAFETY: `lock` is readable during the call.
+    let result =
+        check(unsafe { libc::fcntl(file.as_fd().as_raw_fd(), libc::F_SETLK, &raw const lock) });
+    match result {
+        // Both mean the same, fcntl(2) says.
+        Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+        other => other.map(drop),
+    }
+}
+
 /// Makes everything on the file system of `file` durable (syncfs(2)). Waits for the device.
 pub(crate) fn sync_filesystem(file: &impl AsFd) -> io::Result<()> {
     // SAFETY: no memory is passed.

@@ -4,7 +4,7 @@ use std::io::{self, Seek, Write};
 use std::path::Path;
 
 use crate::context;
-use crate::driver::Driver;
+use crate::driver::{Driver, system};
 
 /// Holds the lock until it is dropped or the process ends, however it ends.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ enum Held {
 /// blocking call that never waits, for start-up.
 ///
 /// # Errors
-/// `WouldBlock` when another process holds it; else as open(2) and flock(2).
+/// `WouldBlock` when another process holds it; else as open(2), flock(2) and fcntl(2).
 pub fn lock_file(path: impl AsRef<Path>) -> io::Result<LockFile> {
     if let Some(core) = context::maybe_current()
         && matches!(core.driver(), Driver::Sim(_))
@@ -38,8 +38,10 @@ pub fn lock_file(path: impl AsRef<Path>) -> io::Result<LockFile> {
         .create(true)
         .truncate(false)
         .open(path)?;
-    // By flock(2): the kernel lets go when the process ends.
+    // By flock(2), which also keeps out a second holder in this process, and by fcntl(2), which is
+    // what Kafka's JVM takes. The kernel lets go of both when the process ends.
     file.try_lock()?;
+    system::lock_record(&file)?;
     file.set_len(0)?;
     file.rewind()?;
     writeln!(file, "{}", std::process::id())?;
