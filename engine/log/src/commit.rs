@@ -50,17 +50,32 @@ pub(crate) enum Work {
 }
 
 impl Part {
-    /// Bytes that the part may take in an entry, at most.
-    pub(crate) fn entry_size_bytes_max(&self) -> usize {
+    /// Bytes that the part takes in an entry that is planned now, at most.
+    pub(crate) fn entry_size_bytes(&self) -> usize {
         let inline = match &self.work {
             Work::Small(pending) => pending.size_bytes as usize,
-            Work::Large(_) => BLOCK_SIZE_BYTES,
+            Work::Large(_) => return BLOCK_SIZE_BYTES + RECORD_HEAD_SIZE_BYTES_MAX,
             Work::Control(Control::Truncated { last_block, .. }) => last_block.len(),
             Work::Control(Control::Trimmed { .. }) | Work::Image { .. } => 0,
         };
-        // A state, an image and the record itself.
-        let state = committed_segments(&self.log.state.borrow()).len() * 16;
-        inline + state + BLOCK_SIZE_BYTES + 3 * RECORD_HEAD_SIZE_BYTES_MAX
+        inline + RECORD_HEAD_SIZE_BYTES_MAX + self.preparation_size_bytes()
+    }
+
+    /// Bytes that introducing the log and holding its last block takes, when either is needed.
+    pub(crate) fn preparation_size_bytes(&self) -> usize {
+        let state = self.log.state.borrow();
+        let introduction = match state.is_introduced {
+            true => 0,
+            false => committed_segments(&state).len() * 16 + RECORD_HEAD_SIZE_BYTES_MAX,
+        };
+        let segment_base = match &self.work {
+            Work::Small(pending) | Work::Large(pending) => Some(pending.segment_base),
+            Work::Image { segment_base } => Some(*segment_base),
+            Work::Control(_) => None,
+        };
+        let image = segment_base.and_then(|base| missing_image(&self.log, &state, base));
+        let image_size = image.map_or(0, |_| BLOCK_SIZE_BYTES + RECORD_HEAD_SIZE_BYTES_MAX);
+        introduction + image_size
     }
 }
 
@@ -379,7 +394,7 @@ pub(crate) fn take_parts(log: &Rc<LogInner>, room: &mut usize, parts: &mut Vec<P
             work,
             image: Cell::new(None),
         };
-        let size = part.entry_size_bytes_max();
+        let size = part.entry_size_bytes();
         if size > *room {
             return Left::NoRoom;
         }

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use engine_journal::{Journal, JournalError, PreparedFile, prepare_file};
-use engine_runtime::{WriteMode, race, sleep};
+use engine_runtime::{File, WriteMode, race, sleep};
 
 use crate::commit::{EntryPlan, Left, Part, Work, take_parts};
 use crate::config::Durability;
@@ -174,7 +174,7 @@ impl Pipeline {
     }
 
     async fn commit(&mut self, parts: Vec<Part>) -> Result<(), StoreError> {
-        let (mut large, mut others): (Vec<_>, Vec<_>) = parts
+        let (mut large, mut parts): (Vec<_>, Vec<_>) = parts
             .into_iter()
             .partition(|part| matches!(part.work, Work::Large(_)));
         for part in &large {
@@ -182,22 +182,15 @@ impl Pipeline {
                 part.log.lock_segment(pending.segment_base).await;
             }
         }
-        self.prepare(&large, &mut others).await?;
-        let mut entry = EntryPlan::default();
+        self.prepare(&large).await?;
+        let writes = self.plan_writes(&mut large).await?;
+        parts.append(&mut large);
         if self.shared.config.guards.segment_before_entry() {
-            self.write_segments(&mut large).await?;
-            put_parts(&mut entry, &others);
-            put_parts(&mut entry, &large);
-            let sequence = self.write_unless_empty(&entry).await?;
-            self.advance(&others, sequence);
-            self.advance(&large, sequence);
+            self.write_segments(writes).await?;
+            self.describe(&parts).await?;
         } else {
-            put_parts(&mut entry, &others);
-            put_parts(&mut entry, &large);
-            let sequence = self.write_unless_empty(&entry).await?;
-            self.advance(&others, sequence);
-            self.write_segments(&mut large).await?;
-            self.advance(&large, sequence);
+            self.describe(&parts).await?;
+            self.write_segments(writes).await?;
         }
         self.shared.progress.notify_all();
         Ok(())
@@ -206,26 +199,57 @@ impl Pipeline {
     /// Before large units may be written: entries until their logs are introduced and the blocks
     /// that they rewrite are held. Making room for an entry may release a journal file that held
     /// one, so the question is asked again behind each.
-    async fn prepare(&mut self, large: &[Part], others: &mut Vec<Part>) -> Result<(), StoreError> {
+    async fn prepare(&mut self, large: &[Part]) -> Result<(), StoreError> {
         loop {
-            let mut preparation = EntryPlan::default();
+            let mut plan = EntryPlan::default();
+            let mut prepared = Vec::new();
             for part in large {
-                if let Work::Large(pending) = &part.work {
-                    preparation.put_preparation(part, pending.segment_base);
+                let Work::Large(pending) = &part.work else {
+                    unreachable!("filtered")
+                };
+                if plan.size_bytes() + part.preparation_size_bytes() > self.payload_size_max() {
+                    break; // the rest goes to the next entry
                 }
+                plan.put_preparation(part, pending.segment_base);
+                prepared.push(part);
             }
-            if preparation.is_empty() {
+            if plan.is_empty() {
                 return Ok(());
             }
-            // The small ones go along: they need not wait for the segments.
-            put_parts(&mut preparation, others);
-            let sequence = self.write_entry(&preparation, false).await?;
-            for part in large {
+            self.write_entry(&plan, false).await?;
+            for part in prepared {
                 self.on_prepared(part);
             }
-            self.advance(others, sequence);
-            others.clear();
         }
+    }
+
+    /// Entries for all parts, as few as hold them: nearly always one.
+    async fn describe(&mut self, parts: &[Part]) -> Result<(), StoreError> {
+        let mut rest = parts;
+        while !rest.is_empty() {
+            let mut plan = EntryPlan::default();
+            let mut count = 0;
+            for part in rest {
+                let size = plan.size_bytes() + part.entry_size_bytes();
+                if count > 0 && size > self.payload_size_max() {
+                    break;
+                }
+                put_part(&mut plan, part);
+                count += 1;
+            }
+            let sequence = match plan.is_empty() {
+                true => 0, // an image that is not needed any more
+                false => self.write_entry(&plan, false).await?,
+            };
+            let (described, left) = rest.split_at(count);
+            self.advance(described, sequence);
+            rest = left;
+        }
+        Ok(())
+    }
+
+    fn payload_size_max(&self) -> usize {
+        self.journal.payload_size_max()
     }
 
     /// A large part's log is introduced and its block held, durably.
@@ -243,11 +267,10 @@ impl Pipeline {
         );
     }
 
-    /// Large units to their segments, with the small bytes before them. Parts for which the disk
-    /// has no space go back to their logs.
-    async fn write_segments(&mut self, large: &mut Vec<Part>) -> Result<(), StoreError> {
-        let mut pieces: Vec<Piece> = Vec::new();
-        let mut files = Vec::new();
+    /// What goes to segments: large units, with the small bytes before them. Parts for which the
+    /// disk has no space go back to their logs.
+    async fn plan_writes(&mut self, large: &mut Vec<Part>) -> Result<Writes, StoreError> {
+        let mut writes = Writes::default();
         let mut index = 0;
         while index < large.len() {
             let Work::Large(pending) = large[index].work.clone() else {
@@ -273,18 +296,23 @@ impl Pipeline {
                 .expect("pending bytes keep it");
             let range = segment.destaged_position..end;
             let (position, slices) = state.tail.blocks(pending.segment_base, range);
-            cut_into_pieces(&file, position, slices, &mut pieces);
+            cut_into_pieces(&file, position, slices, &mut writes.pieces);
             if state.config.durability == Durability::Flush {
-                files.push(file);
+                writes.files.push(file);
             }
             index += 1;
         }
+        Ok(writes)
+    }
+
+    async fn write_segments(&mut self, writes: Writes) -> Result<(), StoreError> {
         let directory = &self.shared.config.directory;
-        write_all(pieces)
+        write_all(writes.pieces)
             .await
             .map_err(StoreError::io("writing segments in", directory))?;
         if self.shared.syncs_each_file {
-            let syncs = files
+            let syncs = writes
+                .files
                 .iter()
                 .map(|file| async move { file.sync_data().await });
             let synced = crate::write::run_all(syncs, crate::limits::LOGS_IN_FLIGHT_MAX).await;
@@ -308,15 +336,6 @@ impl Pipeline {
         }
         for part in parts {
             part.log.after_commit();
-        }
-    }
-
-    /// A plan may turn out empty, for example when an image is not needed any more.
-    async fn write_unless_empty(&mut self, plan: &EntryPlan) -> Result<u64, StoreError> {
-        if plan.is_empty() {
-            Ok(0)
-        } else {
-            self.write_entry(plan, false).await
         }
     }
 
@@ -449,7 +468,9 @@ impl Pipeline {
             .borrow()
             .front()
             .is_some_and(|&it| it < tail);
-        if !is_news {
+        // Without any other file, going on is worth more than the guard of one recovery.
+        let is_stuck = !self.journal.has_free_file() && !self.journal.wants_file();
+        if !is_news || (self.ask_for_images(tail) && !is_stuck) {
             return;
         }
         self.journal.release(tail);
@@ -464,6 +485,28 @@ impl Pipeline {
             }
         }
         self.shared.progress.notify_all();
+    }
+
+    /// A unit that was planned before the background loop began to set files free may have been
+    /// committed since, behind a block that only those files hold. The block is held anew first.
+    fn ask_for_images(&self, tail: u64) -> bool {
+        let mut is_asked = false;
+        for log in self.shared.logs() {
+            let mut state = log.state.borrow_mut();
+            let missing = state.segments.iter().find(|segment| {
+                segment.pinned_bytes() > 0
+                    && !segment.held.allows_rewrite(segment.destaged_position, tail)
+            });
+            if let Some(segment_base) = missing.map(|segment| segment.base_offset)
+                && self.shared.config.guards.tail_image()
+            {
+                state.wants_image = Some(segment_base);
+                is_asked = true;
+                drop(state);
+                self.shared.mark_dirty(&log);
+            }
+        }
+        is_asked
     }
 
     fn maybe_leave_disk_full(&self) {
@@ -488,22 +531,27 @@ impl Pipeline {
     }
 }
 
-/// Puts parts that are not prepared elsewhere, each behind its preparation.
-fn put_parts(plan: &mut EntryPlan, parts: &[Part]) {
-    for part in parts {
-        match &part.work {
-            Work::Small(pending) => {
-                plan.put_preparation(part, pending.segment_base);
-                plan.put_unit(&part.log, pending, false);
-            }
-            Work::Large(pending) => plan.put_unit(&part.log, pending, true),
-            Work::Control(control) => {
-                plan.put_introduction(&part.log);
-                plan.put_control(&part.log, control);
-            }
-            Work::Image { segment_base } => {
-                plan.put_preparation(part, *segment_base);
-            }
+/// The direct writes of one commit, and the files to sync behind them.
+#[derive(Default)]
+struct Writes {
+    pieces: Vec<Piece>,
+    files: Vec<Rc<File>>,
+}
+
+/// Puts a part, behind its preparation unless that was in an entry of its own.
+fn put_part(plan: &mut EntryPlan, part: &Part) {
+    match &part.work {
+        Work::Small(pending) => {
+            plan.put_preparation(part, pending.segment_base);
+            plan.put_unit(&part.log, pending, false);
+        }
+        Work::Large(pending) => plan.put_unit(&part.log, pending, true),
+        Work::Control(control) => {
+            plan.put_introduction(&part.log);
+            plan.put_control(&part.log, control);
+        }
+        Work::Image { segment_base } => {
+            plan.put_preparation(part, *segment_base);
         }
     }
 }
