@@ -31,6 +31,8 @@ pub struct MetadataLoader {
     delta: MetadataDelta,
     /// The last record in `delta`.
     last: Provenance,
+    /// Above every offset that a batch has brought: the log only goes forward.
+    next_offset: i64,
     transaction: Option<OpenTransaction>,
     quorum: QuorumRecords,
 }
@@ -48,6 +50,7 @@ impl MetadataLoader {
         Self {
             delta: MetadataDelta::new(&image),
             last: image.provenance(),
+            next_offset: image.provenance().offset.saturating_add(1),
             published: image,
             transaction: None,
             quorum,
@@ -71,6 +74,7 @@ impl MetadataLoader {
         match read_batch(batch)? {
             BatchContents::Records(records) => {
                 for (offset, record) in records {
+                    self.advance(offset)?;
                     self.apply(
                         Provenance {
                             offset,
@@ -84,6 +88,7 @@ impl MetadataLoader {
             }
             BatchContents::Control(controls) => {
                 for (offset, control) in controls {
+                    self.advance(offset)?;
                     self.control(control);
                     self.skip(Provenance {
                         offset,
@@ -93,6 +98,19 @@ impl MetadataLoader {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// A batch's offsets are not under its checksum, and a record's is not bound to its batch: a
+    /// damaged log may go back, where an image never does.
+    fn advance(&mut self, offset: i64) -> Result<(), LogError> {
+        if offset < self.next_offset {
+            return Err(LogError::OffsetGap {
+                expected: self.next_offset,
+                found: offset,
+            });
+        }
+        self.next_offset = offset.saturating_add(1);
         Ok(())
     }
 
@@ -299,5 +317,29 @@ mod tests {
         let (image, changes) = log.loader.publish().unwrap();
         assert!(changes.is_empty());
         assert_eq!(image.provenance().offset, 0);
+    }
+
+    #[test]
+    fn a_log_that_goes_back_is_damage() {
+        let batch = |base_offset| {
+            let place = crate::batch::BatchPlace {
+                base_offset,
+                leader_epoch: 1,
+                now: 9,
+            };
+            crate::batch::record_batch(&[NoOp {}.into()], crate::MetadataVersion::MAX, place)
+                .unwrap()
+        };
+        let mut loader = Log::new().loader;
+        for (base_offset, is_next) in [(0, true), (1, true), (1, false), (0, false), (-4, false)] {
+            let bytes = batch(base_offset);
+            let result = loader.apply_batch(&BatchView::read(&bytes).unwrap());
+            let expected = LogError::OffsetGap {
+                expected: 2,
+                found: base_offset,
+            };
+            assert_eq!(result, if is_next { Ok(()) } else { Err(expected) });
+        }
+        assert_eq!(loader.publish().unwrap().0.provenance().offset, 1);
     }
 }
