@@ -1,0 +1,108 @@
+//! What clients see of a broker that nothing happens to.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use engine_runtime::sleep;
+use net_client::{Acks, Admin, NewTopic};
+use net_wire::ErrorCode;
+
+use crate::clients::{
+    GROUP, PARTITIONS, TOPIC, connect_at_last, read_everything, read_in_group, write_some,
+};
+use crate::oracle::Oracle;
+use crate::stage::Stage;
+
+/// Makes the topic that the clients use.
+pub(crate) async fn create_topic() {
+    let mut admin = Admin::new(connect_at_last().await);
+    let topic = NewTopic {
+        name: TOPIC.to_owned(),
+        partitions: Some(PARTITIONS),
+        replication_factor: Some(1),
+        configs: Vec::new(),
+    };
+    admin.create_topic(&topic).await.unwrap();
+}
+
+#[test]
+fn every_kind_of_acknowledgement_keeps_records_in_order() {
+    for (seed, acks) in [(1, Acks::All), (2, Acks::Leader), (3, Acks::None)] {
+        let stage = Stage::new(seed);
+        stage.client(create_topic);
+        let oracle = Rc::new(Oracle::default());
+        stage.client(|| write_some(oracle.clone(), acks, 200));
+        let records = stage.client(|| async {
+            // Nobody says when the last unacknowledged one has arrived.
+            sleep(Duration::from_secs(1)).await;
+            read_everything().await
+        });
+        assert_eq!(records.len(), 200, "{acks:?}");
+        oracle.assert_kept(&records);
+        let acked = if acks == Acks::None { 0 } else { 200 };
+        assert_eq!(oracle.acked_count(), acked);
+        stage.stop_clean();
+        stage.start();
+        assert_eq!(stage.client(read_everything).len(), 200);
+        stage.assert_no_panics();
+    }
+}
+
+#[test]
+fn a_group_reads_everything_and_its_offsets_outlive_the_broker() {
+    let stage = Stage::new(4);
+    stage.client(create_topic);
+    let oracle = Rc::new(Oracle::default());
+    let members = ["first member", "second member"].map(|name| {
+        let oracle = oracle.clone();
+        stage.begin(stage.add_client(name), move || {
+            read_in_group(oracle.clone())
+        })
+    });
+    stage.client(|| write_some(oracle.clone(), Acks::All, 200));
+    let limit = Duration::from_secs(60);
+    let committed = || oracle.committed().values().sum::<i64>();
+    assert!(stage.world.run_until(limit, || committed() == 200));
+    oracle.is_over.set(true);
+    let is_over = || members.iter().all(engine_runtime::SimShard::is_finished);
+    assert!(stage.world.run_until(limit, is_over));
+    stage.stop_clean();
+    stage.start();
+    let offsets = stage.client(|| async {
+        let mut admin = Admin::new(connect_at_last().await);
+        let group = admin.describe_group(GROUP).await.unwrap();
+        admin.group_offsets(&group).await.unwrap()
+    });
+    assert_eq!(offsets.len(), PARTITIONS as usize);
+    for offset in offsets {
+        assert_eq!(offset.committed, offset.end, "{}", offset.partition);
+    }
+    stage.assert_no_panics();
+}
+
+#[test]
+fn a_topic_is_there_once_and_gone_when_it_is_deleted() {
+    let stage = Stage::new(5);
+    stage.client(create_topic);
+    stage.client(|| async {
+        let mut admin = Admin::new(connect_at_last().await);
+        let again = NewTopic {
+            name: TOPIC.to_owned(),
+            partitions: Some(1),
+            ..NewTopic::default()
+        };
+        let error = admin.create_topic(&again).await.unwrap_err();
+        assert_eq!(error.code(), Some(ErrorCode::TOPIC_ALREADY_EXISTS));
+        let topic = admin.topic(TOPIC).await.unwrap();
+        assert_eq!(topic.partitions.len(), PARTITIONS as usize);
+        admin.delete_topic(TOPIC).await.unwrap();
+    });
+    stage.world.kill(stage.broker);
+    stage.start();
+    stage.client(|| async {
+        let mut admin = Admin::new(connect_at_last().await);
+        let topics = admin.topics().await.unwrap();
+        assert!(topics.iter().all(|topic| topic.name != TOPIC), "{topics:?}");
+    });
+    stage.assert_no_panics();
+}

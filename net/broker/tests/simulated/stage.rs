@@ -1,0 +1,159 @@
+//! A world with one broker's machine, and how to start, stop and break it.
+
+use std::cell::{Cell, RefCell};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Once;
+use std::time::Duration;
+
+use engine_base::MIB;
+use engine_runtime::{ProcessId, ShardContext, SimOptions, SimShard, SimWorld};
+use net_broker::config::ListenerConfig;
+use net_broker::{BrokerConfig, StartError, StopHandle, simulate};
+
+pub(crate) const PORT: u16 = 9092;
+const HOST: &str = "broker";
+const SHARDS: u16 = 2;
+
+/// The longest simulated time a start may take.
+const START_TIME_MAX: Duration = Duration::from_secs(60);
+/// The longest simulated time a clean stop may take.
+const STOP_TIME_MAX: Duration = Duration::from_secs(60);
+
+thread_local! {
+    static PANICS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// A panic that a task's guard catches is a finding all the same: each is counted.
+fn count_panics() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            PANICS.set(PANICS.get() + 1);
+            before(info);
+        }));
+    });
+    PANICS.set(0);
+}
+
+/// See the module.
+pub(crate) struct Stage {
+    pub(crate) world: SimWorld,
+    pub(crate) broker: ProcessId,
+    config: BrokerConfig,
+    stop: Rc<RefCell<Option<StopHandle>>>,
+    shards: RefCell<Vec<SimShard<Result<(), StartError>>>>,
+}
+
+impl Stage {
+    /// A world with a broker that serves.
+    pub(crate) fn new(seed: u64) -> Self {
+        count_panics();
+        let world = SimWorld::new(seed, SimOptions::default());
+        let broker = world.add_process(HOST);
+        let stage = Self {
+            world,
+            broker,
+            config: config(),
+            stop: Rc::default(),
+            shards: RefCell::default(),
+        };
+        stage.start();
+        stage
+    }
+
+    /// Starts the broker on what its disk holds, and waits until it serves.
+    pub(crate) fn start(&self) {
+        self.begin_start();
+        let is_ready = self.world.run_until(START_TIME_MAX, || {
+            self.stop.borrow().is_some() || self.shards.borrow()[0].is_finished()
+        });
+        if self.stop.borrow().is_none() {
+            let result = self.shards.borrow()[0].result();
+            panic!("the broker did not start ({is_ready}): {result:?}");
+        }
+    }
+
+    /// Starts the broker and lets it alone.
+    pub(crate) fn begin_start(&self) {
+        *self.stop.borrow_mut() = None;
+        let stop = self.stop.clone();
+        let shards = simulate(
+            &self.world,
+            self.broker,
+            self.config.clone(),
+            move |ready| {
+                *stop.borrow_mut() = Some(ready.stop);
+            },
+        );
+        *self.shards.borrow_mut() = shards;
+    }
+
+    /// Stops the broker as SIGTERM does.
+    pub(crate) fn stop_clean(&self) {
+        let stop = self.stop.borrow_mut().take();
+        stop.expect("the broker serves").stop();
+        let shards = self.shards.borrow();
+        let has_stopped = self
+            .world
+            .run_until(STOP_TIME_MAX, || shards.iter().all(SimShard::is_finished));
+        assert!(has_stopped, "the broker did not stop");
+        for shard in &*shards {
+            let result = shard.result().expect("it has finished");
+            assert!(result.is_ok(), "the broker did not stop clean: {result:?}");
+        }
+        // The process ends with its last shard.
+        self.world.kill(self.broker);
+    }
+
+    /// A machine for a client.
+    pub(crate) fn add_client(&self, name: &str) -> ProcessId {
+        self.world.add_process(name)
+    }
+
+    /// Starts a client's work, which goes on while the world runs.
+    pub(crate) fn begin<F>(&self, client: ProcessId, work: impl Fn() -> F) -> SimShard<()>
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        let mut shards = self
+            .world
+            .launch(client, 1, 4, |_: ShardContext<()>| work());
+        shards.remove(0)
+    }
+
+    /// Does a client's work from a machine of its own.
+    pub(crate) fn client<T, F>(&self, work: impl FnOnce() -> F) -> T
+    where
+        T: 'static,
+        F: Future<Output = T> + 'static,
+    {
+        let client = self.add_client("a client");
+        self.world.runtime(client).block_on(work())
+    }
+
+    /// Nothing panicked so far, also nothing that a guard caught.
+    pub(crate) fn assert_no_panics(&self) {
+        assert_eq!(PANICS.get(), 0, "a task panicked");
+    }
+}
+
+/// Small, so that a run is short.
+fn config() -> BrokerConfig {
+    BrokerConfig {
+        cluster_id: Some("4L6g3nShT-eMCtK--X86sw".to_owned()),
+        log_dir: "/data".into(),
+        listeners: vec![ListenerConfig {
+            name: "PLAINTEXT".to_owned(),
+            bind: SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)),
+            advertised_host: HOST.to_owned(),
+            advertised_port: None,
+        }],
+        shard_count: Some(SHARDS),
+        memory_bytes: 64 * MIB,
+        offsets_partitions: 3,
+        group_initial_rebalance_delay: Duration::from_millis(100),
+        ..BrokerConfig::default()
+    }
+}
