@@ -1,4 +1,5 @@
 //! What the tests of the engine share: a directory, a core, batches.
+#![allow(clippy::unwrap_used, reason = "a test")]
 #![allow(dead_code, reason = "each test uses a part")]
 #![allow(
     clippy::disallowed_methods,
