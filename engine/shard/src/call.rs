@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use engine_base::{HashMap, ShardId};
 use engine_runtime::{Mesh, OneshotReceiver, OneshotSender, oneshot};
@@ -233,7 +233,7 @@ impl<S> Drop for ReplyTo<S> {
 /// in order.
 fn start_now(mut future: LocalFuture) {
     let mut context = Context::from_waker(Waker::noop());
-    if let Poll::Pending = future.as_mut().poll(&mut context) {
+    if future.as_mut().poll(&mut context).is_pending() {
         engine_runtime::spawn(future).detach();
     }
 }

@@ -126,8 +126,8 @@ fn forget_offsets(core: &Core, previous: &Catalog, catalog: &Catalog) {
     if gone.is_empty() {
         return;
     }
-    for host in core.groups.borrow().values().cloned() {
-        let request = Request::TopicsDeleted(gone.clone());
+    for host in core.groups.borrow().values() {
+        let (host, request) = (host.clone(), Request::TopicsDeleted(gone.clone()));
         spawn(async move {
             let _ = host.ask(request).await;
         })

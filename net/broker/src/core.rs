@@ -27,7 +27,7 @@ use crate::parking::Parking;
 /// The state of one shard.
 pub(crate) struct Core {
     pub(crate) config: Arc<BrokerConfig>,
-    pub(crate) shards: Rc<Shards<Core>>,
+    pub(crate) shards: Rc<Shards<Self>>,
     pub(crate) placement: Placement,
     cluster_id: OnceCell<String>,
     /// Set when the shard has opened its logs, before anything is asked of it.

@@ -24,8 +24,7 @@ pub(crate) async fn handle(
     } else {
         NO_OPERATIONS
     };
-    let mut response = MetadataResponse::default();
-    response.topics = match request.topics {
+    let mut topics = match request.topics {
         // Version 0 had no null: its empty list stands for all.
         Some(topics) if context.version() > 0 || !topics.is_empty() => {
             let may_create = request.allow_auto_topic_creation || context.version() < 4;
@@ -33,10 +32,10 @@ pub(crate) async fn handle(
         }
         _ => all_topics(context),
     };
-    for topic in &mut response.topics {
+    for topic in &mut topics {
         topic.topic_authorized_operations = topics_operations;
     }
-    response.brokers = nodes(context)
+    let brokers = nodes(context)
         .into_iter()
         .map(|node| MetadataResponseBroker {
             node_id: node.id,
@@ -45,8 +44,13 @@ pub(crate) async fn handle(
             rack: node.rack.map(Into::into),
         })
         .collect();
-    response.cluster_id = Some(context.core.cluster_id().to_string().into());
-    response.controller_id = context.core.config.node_id.0;
+    let mut response = MetadataResponse {
+        brokers,
+        cluster_id: Some(context.core.cluster_id().to_owned().into()),
+        controller_id: context.core.config.node_id.0,
+        topics,
+        ..MetadataResponse::default()
+    };
     if request.include_cluster_authorized_operations {
         response.cluster_authorized_operations = CLUSTER_OPERATIONS;
     }
