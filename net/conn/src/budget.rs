@@ -1,4 +1,8 @@
 //! A shard's memory for frames that are arriving or waiting for their answers.
+//!
+//! Frames that have arrived in part hold bytes while they wait for more: when all of the budget is
+//! theirs, none would ever be complete. So one of them may exceed it, and when that one is done
+//! the next: the budget is exceeded by one frame at most.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -9,6 +13,8 @@ use engine_runtime::Notify;
 pub struct Budget {
     size_bytes_max: usize,
     used_bytes: Cell<usize>,
+    /// A reservation exceeds the budget.
+    is_overdrawn: Cell<bool>,
     freed: Notify,
 }
 
@@ -19,6 +25,7 @@ impl Budget {
         Rc::new(Self {
             size_bytes_max,
             used_bytes: Cell::new(0),
+            is_overdrawn: Cell::new(false),
             freed: Notify::new(),
         })
     }
@@ -35,6 +42,7 @@ impl Budget {
         Reservation {
             budget: self.clone(),
             size_bytes: 0,
+            overdraws: false,
         }
     }
 
@@ -52,6 +60,8 @@ impl Budget {
 pub struct Reservation {
     budget: Rc<Budget>,
     size_bytes: usize,
+    /// It is the one that may exceed the budget.
+    overdraws: bool,
 }
 
 impl Reservation {
@@ -64,8 +74,22 @@ impl Reservation {
                 self.size_bytes = size_bytes;
                 return;
             }
+            if self.may_overdraw() {
+                let used = self.budget.used_bytes.get();
+                self.budget.used_bytes.set(used + missing);
+                self.size_bytes = size_bytes;
+                return;
+            }
             self.budget.freed.wait().await;
         }
+    }
+
+    /// Only who holds bytes can keep others from ever getting theirs.
+    fn may_overdraw(&mut self) -> bool {
+        if !self.overdraws && self.size_bytes > 0 && !self.budget.is_overdrawn.replace(true) {
+            self.overdraws = true;
+        }
+        self.overdraws
     }
 
     /// Gives everything back and keeps the reservation for the next frame.
@@ -75,6 +99,9 @@ impl Reservation {
             assert!(used >= self.size_bytes);
             self.budget.used_bytes.set(used - self.size_bytes);
             self.size_bytes = 0;
+            if std::mem::take(&mut self.overdraws) {
+                self.budget.is_overdrawn.set(false);
+            }
             self.budget.freed.notify_all();
         }
     }
@@ -86,6 +113,7 @@ impl Reservation {
         Self {
             budget: self.budget.clone(),
             size_bytes,
+            overdraws: std::mem::take(&mut self.overdraws),
         }
     }
 }

@@ -146,6 +146,12 @@ impl Pipeline {
                         parts.push(part);
                     }
                 }
+                Poll::Ready(Err(close)) if !parts.is_empty() => {
+                    // What was answered before it still leaves.
+                    pending.future = Box::pin(std::future::ready(Err(close)));
+                    self.queue.borrow_mut().push_front(pending);
+                    break;
+                }
                 Poll::Ready(Err(close)) => {
                     self.queue.borrow_mut().clear();
                     return Poll::Ready(Next::Close(close.0));
