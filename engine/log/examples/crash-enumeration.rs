@@ -26,7 +26,12 @@ fn main() {
         crash_in_recovery_one_in: 4,
         guards: guards(std::env::args().nth(4).as_deref()),
     };
+    let mut printed = 0;
     let outcome = enumerate(&plan, |seed, outcome| {
+        for violation in &outcome.violations[printed..] {
+            println!("{violation}");
+        }
+        printed = outcome.violations.len();
         if seed % 10 == 9 {
             let (states, violations) = (outcome.states, outcome.violations.len());
             eprintln!("workload {seed}: {states} states so far, {violations} violations");
@@ -39,9 +44,6 @@ fn main() {
         outcome.states_in_recovery,
         outcome.violations.len()
     );
-    for violation in &outcome.violations {
-        println!("{violation}");
-    }
     std::process::exit(i32::from(!outcome.violations.is_empty()));
 }
 

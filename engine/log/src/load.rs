@@ -22,7 +22,7 @@ use crate::leader_epochs::LeaderEpochs;
 use crate::log::{LogInner, LogState};
 use crate::offset_index::OffsetIndex;
 use crate::recovery::{Snapshots, load_producers};
-use crate::scan::{ScanDepth, scan};
+use crate::scan::{ScanDepth, can_follow, scan};
 use crate::segment::{Segment, SegmentIndex};
 use crate::shared::Shared;
 use crate::time_index::{TIME_INDEX_ENTRY_SIZE_BYTES, TimeIndex};
@@ -200,6 +200,9 @@ pub(crate) async fn load_active(
     let mut end_offset = base_offset;
     let mut is_first = from > 0;
     let end = scan(&file, from..size, ScanDepth::Headers, |_, header, _| {
+        if !can_follow(header, base_offset, end_offset) {
+            return false;
+        }
         let size = header.size_bytes().unwrap_or(0) as u64;
         end_offset = header.next_offset();
         if std::mem::take(&mut is_first) {

@@ -186,7 +186,6 @@ impl LogState {
         active.synced_position = active.synced_position.min(position);
         active.pinned_file = None;
         active.is_synced = false;
-        active.is_sealed = false;
     }
 
     /// Whether everything accepted was committed and no commit is in flight.

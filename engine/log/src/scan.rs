@@ -75,6 +75,23 @@ impl Window<'_> {
     }
 }
 
+/// Whether a batch can stand in the segment with this base offset, behind everything up to
+/// `expected`. A batch's offsets are not under its checksum: that it fits proves nothing of them.
+pub(crate) fn can_follow(header: &BatchHeader, segment_base: i64, expected: i64) -> bool {
+    let span = i64::from(header.last_offset_delta);
+    let relative_end = header
+        .base_offset
+        .checked_sub(segment_base)
+        .and_then(|relative| relative.checked_add(span));
+    header.base_offset >= expected.max(segment_base)
+        && span >= 0
+        && relative_end.is_some_and(|relative| relative <= SEGMENT_OFFSETS_MAX)
+        && header.base_offset.checked_add(span + 1).is_some()
+}
+
+/// Offsets of a segment, less one: what Kafka's indexes can name.
+const SEGMENT_OFFSETS_MAX: i64 = i32::MAX as i64;
+
 /// Calls `on_batch` with position and header of each batch in `range`, in order. It ends the walk
 /// by returning `false`: the batch it was called with is then not part of the walk.
 pub(crate) async fn scan(

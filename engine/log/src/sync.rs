@@ -113,21 +113,28 @@ impl LogInner {
         Ok(())
     }
 
-    /// Gives a full segment its exact length and its final indexes, durably.
-    pub(crate) async fn seal(&self, base_offset: i64) -> Result<(), StoreError> {
+    /// The segment's file grows no more, and nothing that would let it grow is in flight.
+    pub(crate) async fn stop_extending(&self, base_offset: i64) {
         loop {
             match self.state.borrow_mut().segment_mut(base_offset) {
-                Some(segment) if segment.is_extending => segment.is_sealed = true,
-                _ => break,
+                Some(segment) => {
+                    segment.is_sealed = true;
+                    if !segment.is_extending {
+                        return;
+                    }
+                }
+                None => return,
             }
             self.shared.progress.wait().await;
         }
+    }
+
+    /// Gives a full segment its exact length and its final indexes, durably.
+    pub(crate) async fn seal(&self, base_offset: i64) -> Result<(), StoreError> {
+        self.stop_extending(base_offset).await;
         let file = self.segment_file(base_offset).await?;
-        let end = match self.state.borrow_mut().segment_mut(base_offset) {
-            Some(segment) => {
-                segment.is_sealed = true;
-                segment.end_position
-            }
+        let end = match self.state.borrow().segment(base_offset) {
+            Some(segment) => segment.end_position,
             None => return Ok(()),
         };
         let failed = || StoreError::io("sealing", file.path());

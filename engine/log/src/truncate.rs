@@ -56,6 +56,7 @@ impl LogInner {
         };
         self.settle().await?;
         let (segment_base, position) = self.position_of(offset).await?;
+        self.stop_extending(segment_base).await;
         let last_block = self.bytes_before(segment_base, position).await?;
         let bases: Vec<i64> = self
             .state
@@ -86,6 +87,8 @@ impl LogInner {
         file.set_len(position).await.map_err(failed())?;
         file.sync_all().await.map_err(failed())?;
         self.reload_active(segment_base, position).await?;
+        // Now, not at the next seal: a second cut would believe the entries that are behind this.
+        self.write_indexes(segment_base).await?;
         self.write_epochs().await?;
         let active = (segment_base, position);
         let is_direct = self.shared.is_direct;

@@ -15,7 +15,7 @@ use crate::leader_epochs::LeaderEpochs;
 use crate::load::{find_segments, load_epochs, load_indexes};
 use crate::producer_snapshot;
 use crate::producer_state::ProducerState;
-use crate::scan::{ScanDepth, ScanEnd, scan};
+use crate::scan::{ScanDepth, ScanEnd, can_follow, scan};
 use crate::segment::{Segment, SegmentIndex};
 
 /// Kafka's default; a log with another interval gets a denser or sparser index, both are right.
@@ -176,9 +176,7 @@ impl Rebuild {
         let mut index = load_indexes(&self.directory, base_offset, synced_position.max(1)).await;
         index.offsets.truncate_at(synced_position);
         let from = index.offsets.last_position().unwrap_or(0);
-        let first_offset = first_offset_at(&file, from..end_position)
-            .await?
-            .unwrap_or(base_offset);
+        let first_offset = first_offset_at(&file, base_offset, from..end_position).await?;
         if is_first {
             self.catch_up_producers(base_offset, from, first_offset)
                 .await?;
@@ -204,7 +202,7 @@ impl Rebuild {
             from..end_position,
             ScanDepth::Checksums,
             |_, header, bytes| {
-                if header.base_offset < expected || header.last_offset_delta < 0 {
+                if !can_follow(header, base_offset, expected) {
                     return false; // of an earlier life of the file
                 }
                 expected = header.next_offset();
@@ -372,11 +370,14 @@ fn keep_times_through(index: &mut SegmentIndex, first_offset: i64, from: u64) {
 
 async fn first_offset_at(
     file: &File,
+    segment_base: i64,
     range: std::ops::Range<u64>,
-) -> Result<Option<i64>, StoreError> {
-    let mut first = None;
+) -> Result<i64, StoreError> {
+    let mut first = segment_base;
     scan(file, range, ScanDepth::Headers, |_, header, _| {
-        first = Some(header.base_offset);
+        if can_follow(header, segment_base, segment_base) {
+            first = header.base_offset;
+        }
         false
     })
     .await
