@@ -15,12 +15,13 @@ use engine_runtime::{File, OpenOptions, fs};
 use crate::config::LogConfig;
 use crate::error::StoreError;
 use crate::layout::{
-    INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, LOG_SUFFIX, TIME_INDEX_SUFFIX, parse_segment_file,
-    segment_file,
+    INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, LOG_SUFFIX, SNAPSHOT_SUFFIX, TIME_INDEX_SUFFIX,
+    parse_segment_file, segment_file,
 };
 use crate::leader_epochs::LeaderEpochs;
 use crate::log::{LogInner, LogState};
 use crate::offset_index::OffsetIndex;
+use crate::producer_state::ProducerState;
 use crate::recovery::{Snapshots, load_producers};
 use crate::scan::{ScanDepth, can_follow, scan};
 use crate::segment::{Segment, SegmentIndex};
@@ -54,7 +55,7 @@ pub(crate) async fn load_log(
         start_offset,
     } = to_load;
     let directory = shared.config.directory.join(&name);
-    let mut segments = find_segments(&directory).await?;
+    let (mut segments, has_snapshots) = find_segments_and_snapshots(&directory).await?;
     let now_ms = engine_runtime::wall_clock_ms();
     if segments.is_empty() {
         segments.push_back(Segment::new(start_offset.unwrap_or(0), now_ms));
@@ -67,14 +68,14 @@ pub(crate) async fn load_log(
     let end_offset = load_active(shared, &directory, active, &config).await?;
     let epochs = load_epochs(&directory).await;
     let end = (segments[last].base_offset, segments[last].end_position);
-    let producers = load_producers(
-        &directory,
-        shared.is_direct,
-        end,
-        end_offset,
-        Snapshots::Complete,
-    )
-    .await?;
+    // Most logs have none, and a start opens a thousand of them.
+    let producers = match has_snapshots {
+        true => {
+            let is_direct = shared.is_direct;
+            load_producers(&directory, is_direct, end, end_offset, Snapshots::Complete).await?
+        }
+        false => ProducerState::default(),
+    };
     let first = segments[0].base_offset;
     let state = LogState {
         config,
@@ -114,9 +115,21 @@ pub(crate) async fn load_log(
 
 /// The segments of a folder by their file names, oldest first, lengths taken as ends.
 pub(crate) async fn find_segments(directory: &Path) -> Result<VecDeque<Segment>, StoreError> {
+    Ok(find_segments_and_snapshots(directory).await?.0)
+}
+
+/// The same, and whether there is any producer snapshot.
+async fn find_segments_and_snapshots(
+    directory: &Path,
+) -> Result<(VecDeque<Segment>, bool), StoreError> {
     let entries = fs::read_dir(directory)
         .await
         .map_err(StoreError::io("listing", directory))?;
+    let is_snapshot = |entry: &fs::DirEntry| {
+        let name = entry.name.to_str();
+        name.is_some_and(|name| parse_segment_file(name, SNAPSHOT_SUFFIX).is_some())
+    };
+    let has_snapshots = entries.iter().any(is_snapshot);
     let mut segments: Vec<Segment> = entries
         .iter()
         .filter_map(|entry| {
@@ -133,7 +146,7 @@ pub(crate) async fn find_segments(directory: &Path) -> Result<VecDeque<Segment>,
         })
         .collect();
     segments.sort_by_key(|segment| segment.base_offset);
-    Ok(segments.into())
+    Ok((segments.into(), has_snapshots))
 }
 
 /// A sealed segment keeps its index on disk; only its largest timestamp is read, from the last
