@@ -1,4 +1,5 @@
 //! Append, commit and read on the real ring, small and large units, with rolls.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod common;
 

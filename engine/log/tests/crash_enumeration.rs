@@ -1,6 +1,7 @@
 //! A short run of the crash-state enumeration; the full one is
 //! `cargo run --release -p engine-log --example crash-enumeration`. With
 //! `--features broken-guards` it also proves that it finds what the guards prevent.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod enumeration;
 

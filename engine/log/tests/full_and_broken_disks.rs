@@ -1,4 +1,5 @@
 //! Disks that are full or fail, in the simulated world.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod common;
 

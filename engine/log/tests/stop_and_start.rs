@@ -1,4 +1,5 @@
 //! Clean stops, ends without one, and starts after both, on the real ring.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod common;
 

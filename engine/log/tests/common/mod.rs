@@ -1,4 +1,5 @@
 //! What the tests of the engine share: a directory, a core, batches.
+#![allow(unreachable_pub, reason = "a module of several tests")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 #![allow(dead_code, reason = "each test uses a part")]
 #![allow(
