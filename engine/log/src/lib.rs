@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod advance;
 mod append;
 pub mod checkpoint_file;
 mod close;
