@@ -64,8 +64,8 @@ fn below(bound: u64) -> u64 {
 
 /// Mostly small records, sometimes one that is written to its segment at once.
 fn value_size() -> usize {
-    match below(20) {
-        0 => 20_000 + below(100_000) as usize,
+    match below(40) {
+        0 => 10_000 + below(60_000) as usize,
         1..=4 => 1_000 + below(5_000) as usize,
         _ => 8 + below(100) as usize,
     }
@@ -108,7 +108,7 @@ pub(crate) async fn write(oracle: Rc<Oracle>) {
         let sent = producer.flush().await.unwrap();
         note_deliveries(&oracle, &mut pending, sent);
         assert!(pending.values().all(VecDeque::is_empty));
-        sleep(Duration::from_millis(below(20))).await;
+        sleep(Duration::from_millis(below(60))).await;
     }
 }
 

@@ -16,7 +16,7 @@ use crate::oracle::Oracle;
 use crate::stage::Stage;
 
 /// Seeds of one test run.
-const SEEDS: u64 = 3;
+const SEEDS: u64 = 20;
 /// How many things happen in one run.
 const MISHAPS: u32 = 6;
 

@@ -7,13 +7,15 @@ use std::sync::Once;
 use std::time::Duration;
 
 use engine_base::MIB;
+use engine_runtime::disk::FlushScope;
 use engine_runtime::{ProcessId, ShardContext, SimOptions, SimShard, SimWorld};
-use net_broker::config::ListenerConfig;
+use net_broker::config::{FlushFiles, ListenerConfig};
 use net_broker::{BrokerConfig, StartError, StopHandle, simulate};
 
 pub(crate) const PORT: u16 = 9092;
 const HOST: &str = "broker";
-const SHARDS: u16 = 2;
+/// A start may find another number of cores than the one before: from one to this many.
+const SHARDS_MAX: u64 = 3;
 
 /// The longest simulated time a start may take.
 const START_TIME_MAX: Duration = Duration::from_secs(60);
@@ -42,6 +44,9 @@ pub(crate) struct Stage {
     pub(crate) world: SimWorld,
     pub(crate) broker: ProcessId,
     config: BrokerConfig,
+    /// Together with the number of starts it decides the number of shards.
+    seed: u64,
+    starts: Cell<u64>,
     stop: Rc<RefCell<Option<StopHandle>>>,
     shards: RefCell<Vec<SimShard<Result<(), StartError>>>>,
 }
@@ -50,12 +55,26 @@ impl Stage {
     /// A world with a broker that serves.
     pub(crate) fn new(seed: u64) -> Self {
         count_panics();
-        let world = SimWorld::new(seed, SimOptions::default());
+        // One in two disks forces only the file that a flush names.
+        let (flush_scope, flush_files) = match seed % 2 {
+            0 => (FlushScope::Device, FlushFiles::Journal),
+            _ => (FlushScope::File, FlushFiles::Each),
+        };
+        let options = SimOptions {
+            flush_scope,
+            ..SimOptions::default()
+        };
+        let world = SimWorld::new(seed, options);
         let broker = world.add_process(HOST);
         let stage = Self {
             world,
             broker,
-            config: config(),
+            config: BrokerConfig {
+                flush_files,
+                ..config()
+            },
+            seed,
+            starts: Cell::new(0),
             stop: Rc::default(),
             shards: RefCell::default(),
         };
@@ -79,14 +98,16 @@ impl Stage {
     pub(crate) fn begin_start(&self) {
         *self.stop.borrow_mut() = None;
         let stop = self.stop.clone();
-        let shards = simulate(
-            &self.world,
-            self.broker,
-            self.config.clone(),
-            move |ready| {
-                *stop.borrow_mut() = Some(ready.stop);
-            },
-        );
+        let starts = self.starts.get() + 1;
+        self.starts.set(starts);
+        let shard_count = 1 + (self.seed + starts) % SHARDS_MAX;
+        let config = BrokerConfig {
+            shard_count: Some(shard_count as u16),
+            ..self.config.clone()
+        };
+        let shards = simulate(&self.world, self.broker, config, move |ready| {
+            *stop.borrow_mut() = Some(ready.stop);
+        });
         *self.shards.borrow_mut() = shards;
     }
 
@@ -150,7 +171,6 @@ fn config() -> BrokerConfig {
             advertised_host: HOST.to_owned(),
             advertised_port: None,
         }],
-        shard_count: Some(SHARDS),
         memory_bytes: 64 * MIB,
         offsets_partitions: 3,
         group_initial_rebalance_delay: Duration::from_millis(100),
