@@ -18,7 +18,7 @@
 use engine_base::TopicPartition;
 use engine_codec::{DecodeError, Reader, Writer};
 
-use crate::limits::UNSYNCED_SEGMENTS_MAX;
+use crate::limits::{SEGMENT_SIZE_BYTES_MAX, UNSYNCED_SEGMENTS_MAX};
 
 const KIND_UNIT: u8 = 1;
 const KIND_STATE: u8 = 2;
@@ -203,7 +203,7 @@ pub(crate) fn read_record<'a>(r: &mut Reader<'a>) -> Result<CommitRecord<'a>, De
             start_offset: r.i64()?,
         },
         KIND_IMAGE => Body::Image {
-            segment_base: r.i64()?,
+            segment_base: read_base_offset(r)?,
             inline: read_inline(r)?,
         },
         _ => return Err(DecodeError::InvalidLength),
@@ -214,7 +214,7 @@ pub(crate) fn read_record<'a>(r: &mut Reader<'a>) -> Result<CommitRecord<'a>, De
 fn read_unit<'a>(r: &mut Reader<'a>) -> Result<Unit<'a>, DecodeError> {
     let unit = Unit {
         generation: r.u32()?,
-        segment_base: r.i64()?,
+        segment_base: read_base_offset(r)?,
         first_offset: r.i64()?,
         next_offset: r.i64()?,
         position: r.u64()?,
@@ -236,7 +236,7 @@ fn read_state(r: &mut Reader<'_>) -> Result<State, DecodeError> {
         return Err(DecodeError::InvalidLength);
     }
     let segments = (0..count)
-        .map(|_| Ok((r.i64()?, r.u64()?)))
+        .map(|_| Ok((read_base_offset(r)?, read_position(r)?)))
         .collect::<Result<_, _>>()?;
     Ok(State {
         generation,
@@ -252,7 +252,7 @@ fn read_truncated<'a>(r: &mut Reader<'a>) -> Result<Truncated<'a>, DecodeError> 
         generation: r.u32()?,
         end_offset: r.i64()?,
         start_offset: r.i64()?,
-        segment_base: r.i64()?,
+        segment_base: read_base_offset(r)?,
         position: r.u64()?,
         inline: read_inline(r)?,
     };
@@ -260,13 +260,38 @@ fn read_truncated<'a>(r: &mut Reader<'a>) -> Result<Truncated<'a>, DecodeError> 
     Ok(cut)
 }
 
+/// Inline bytes lie inside a segment, and where a unit or a cut ends they end: so those do too.
 fn read_inline<'a>(r: &mut Reader<'a>) -> Result<Inline<'a>, DecodeError> {
-    let position = r.u64()?;
-    let size = r.u32()? as usize;
+    let position = read_position(r)?;
+    let size = r.u32()?;
+    check_position(position + u64::from(size))?;
     Ok(Inline {
         position,
-        bytes: r.take(size)?,
+        bytes: r.take(size as usize)?,
     })
+}
+
+fn read_position(r: &mut Reader<'_>) -> Result<u64, DecodeError> {
+    let position = r.u64()?;
+    check_position(position)?;
+    Ok(position)
+}
+
+fn check_position(position: u64) -> Result<(), DecodeError> {
+    if position <= SEGMENT_SIZE_BYTES_MAX {
+        Ok(())
+    } else {
+        Err(DecodeError::InvalidLength)
+    }
+}
+
+fn read_base_offset(r: &mut Reader<'_>) -> Result<i64, DecodeError> {
+    let base_offset = r.i64()?;
+    if base_offset >= 0 {
+        Ok(base_offset)
+    } else {
+        Err(DecodeError::InvalidLength)
+    }
 }
 
 fn check_inline_end(inline: &Inline<'_>, end: Option<u64>) -> Result<(), DecodeError> {
@@ -358,6 +383,32 @@ mod tests {
                 assert!(read_record(&mut Reader::new(&bytes[..size])).is_err());
             }
         }
+    }
+
+    #[test]
+    fn places_outside_of_any_segment_are_refused() {
+        let log = records()[0].log;
+        let image = |segment_base, position| {
+            let inline = Inline {
+                position,
+                bytes: b"q",
+            };
+            let body = Body::Image {
+                segment_base,
+                inline,
+            };
+            let bytes = CommitRecord { log, body }.to_bytes();
+            read_record(&mut Reader::new(&bytes)).is_ok()
+        };
+        assert!(image(0, SEGMENT_SIZE_BYTES_MAX - 1));
+        assert!(!image(0, SEGMENT_SIZE_BYTES_MAX));
+        assert!(!image(0, u64::MAX));
+        assert!(!image(-1, 0));
+        let mut record = records().swap_remove(1);
+        if let Body::State(state) = &mut record.body {
+            state.segments[1].1 = u64::MAX;
+        }
+        assert!(read_record(&mut Reader::new(&record.to_bytes())).is_err());
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod input;
 mod commit_record;
 #[allow(dead_code, unused_imports)]
 mod limits {
-    pub(crate) use engine_log::limits::UNSYNCED_SEGMENTS_MAX;
+    pub(crate) use engine_log::limits::{SEGMENT_SIZE_BYTES_MAX, UNSYNCED_SEGMENTS_MAX};
 }
 #[allow(dead_code)]
 #[path = "../../server/src/config/properties.rs"]

@@ -204,7 +204,7 @@ async fn unit_crc(
     unit: &Described,
 ) -> Result<Option<u32>, StoreError> {
     let end = unit.position + u64::from(unit.size);
-    let mut bytes = vec![0; unit.size as usize];
+    let mut bytes = Vec::new();
     let covered = replay.covered(unit.segment_base, end);
     let is_covered = covered
         .iter()
@@ -218,11 +218,22 @@ async fn unit_crc(
             .iter()
             .find(|&&(_, until)| until == end)
             .map_or(end, |it| it.0);
+        // Memory is taken for what is there, not for what the journal says.
+        if file
+            .len()
+            .await
+            .map_err(StoreError::io("reading", file.path()))?
+            < needed_end
+        {
+            return Ok(None);
+        }
+        bytes.resize(unit.size as usize, 0);
         let count = read_range(&file, unit.position, &mut bytes).await?;
         if unit.position + (count as u64) < needed_end {
             return Ok(None);
         }
     }
+    bytes.resize(unit.size as usize, 0);
     replay.patch(unit.segment_base, unit.position, &mut bytes);
     Ok(Some(crc32c(&bytes)))
 }
