@@ -205,11 +205,17 @@ mod tests {
     }
 
     #[test]
-    fn api_versions_from_the_future_is_answered() {
-        let error = RequestHeader::read(&mut Reader::new(&[0, 18, 0, 9, 0, 0, 0, 5])).unwrap_err();
+    fn api_versions_from_the_future_is_answered_when_its_head_is_whole() {
+        let read = |bytes: &[u8]| RequestHeader::read(&mut Reader::new(bytes)).unwrap_err();
+        let head = [0, 18, 0, 9, 0, 0, 0, 5, 0, 1, b'c', 0];
         assert_eq!(
-            error,
+            read(&head),
             RequestError::UnsupportedApiVersions { correlation_id: 5 }
+        );
+        let without_tags = &head[..11];
+        assert_eq!(
+            read(without_tags),
+            RequestError::Malformed(DecodeError::Truncated)
         );
     }
 
