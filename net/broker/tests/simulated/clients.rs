@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use engine_runtime::{random_u64, sleep};
 use net_client::{
-    Acks, ClientError, Cluster, ClusterOptions, ConnectionOptions, ConsumedRecord, Consumer,
-    ConsumerOptions, Delivery, GroupEvent, GroupMembership, GroupOptions, HostPort, OffsetReset,
-    Producer, ProducerOptions, ProducerRecord, StartAt,
+    Acks, Admin, ClientError, Cluster, ClusterOptions, ConnectionOptions, ConsumedRecord, Consumer,
+    ConsumerOptions, Delivery, GroupEvent, GroupMembership, GroupOptions, HostPort, NewTopic,
+    OffsetReset, Producer, ProducerOptions, ProducerRecord, StartAt,
 };
+use net_wire::ErrorCode;
 
 use crate::oracle::{Name, Oracle};
 use crate::stage::PORT;
@@ -195,9 +196,54 @@ async fn read_as_member(
     Ok(())
 }
 
+/// Creates topics and deletes some of them again, until the run is over.
+pub(crate) async fn administer(oracle: Rc<Oracle>) {
+    let mut number = 0;
+    while !oracle.is_over.get() {
+        number += 1;
+        let name = format!("made-{number}");
+        let topic = NewTopic {
+            name: name.clone(),
+            partitions: Some(1 + below(3) as i32),
+            ..NewTopic::default()
+        };
+        // Where the answer was lost, the next try finds it done.
+        let again = ErrorCode::TOPIC_ALREADY_EXISTS;
+        at_last(again, async |admin| admin.create_topic(&topic).await).await;
+        oracle.on_topic(&name, true);
+        if below(3) == 0 {
+            oracle.on_topic_unsure(&name);
+            let again = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+            at_last(again, async |admin| admin.delete_topic(&name).await).await;
+            oracle.on_topic(&name, false);
+        }
+        sleep(Duration::from_millis(below(100))).await;
+    }
+}
+
+/// Asks until the broker has done it; `done` is its answer where it had done it before.
+async fn at_last(done: ErrorCode, mut ask: impl AsyncFnMut(&mut Admin) -> Result<(), ClientError>) {
+    for _ in 0..TRIES_MAX {
+        let mut admin = Admin::new(connect_at_last().await);
+        match ask(&mut admin).await {
+            Ok(()) => return,
+            Err(error) if error.code() == Some(done) => return,
+            Err(error) => assert!(error.is_retriable(), "{error}"),
+        }
+    }
+    panic!("not done in {TRIES_MAX} tries");
+}
+
+/// The names of all topics.
+pub(crate) async fn topic_names() -> Vec<String> {
+    let mut admin = Admin::new(connect_at_last().await);
+    let topics = admin.topics().await.unwrap();
+    topics.into_iter().map(|topic| topic.name).collect()
+}
+
 /// Everything that the topic holds now.
 pub(crate) async fn read_everything() -> Vec<ConsumedRecord> {
-    let mut admin = net_client::Admin::new(connect_at_last().await);
+    let mut admin = Admin::new(connect_at_last().await);
     let topic = admin.topic(TOPIC).await.unwrap();
     let mut left: i64 = 0;
     for partition in &topic.partitions {

@@ -1,5 +1,6 @@
-//! Every acknowledged record is there once and in order, and no committed offset goes back,
-//! whatever happens to the broker and to its connections.
+//! Every acknowledged record is there once and in order, no committed offset goes back, and a topic
+//! that was created stays and one that was deleted does not come back, whatever happens to the
+//! broker and to its connections.
 //!
 //! `OTTLA_SEEDS=1000` runs more seeds than the tests do by themselves, and `OTTLA_SEED=17` the one
 //! that a failure named.
@@ -11,7 +12,7 @@ use std::time::Duration;
 use engine_runtime::{Prng, ProcessId, SimShard};
 
 use crate::behaviour::create_topic;
-use crate::clients::{read, read_everything, read_in_group, write};
+use crate::clients::{administer, read, read_everything, read_in_group, topic_names, write};
 use crate::oracle::Oracle;
 use crate::stage::Stage;
 
@@ -53,6 +54,7 @@ impl Clients {
         clients.add(stage, write);
         clients.add(stage, write);
         clients.add(stage, read);
+        clients.add(stage, administer);
         clients.add(stage, read_in_group);
         clients.add(stage, read_in_group);
         clients
@@ -163,6 +165,7 @@ fn run(seed: u64) {
     stage.world.power_cut(stage.broker);
     stage.start();
     oracle.assert_kept(&stage.client(read_everything));
+    oracle.assert_topics(&stage.client(topic_names));
     stage.assert_no_panics();
 }
 

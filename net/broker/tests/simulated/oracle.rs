@@ -45,6 +45,8 @@ pub(crate) struct Oracle {
     acked: RefCell<BTreeMap<Place, Name>>,
     seen: RefCell<BTreeMap<Place, Name>>,
     committed: RefCell<BTreeMap<i32, i64>>,
+    /// Topics, and whether they are there.
+    topics: RefCell<BTreeMap<String, bool>>,
     writers: Cell<u32>,
     pub(crate) is_over: Cell<bool>,
 }
@@ -83,6 +85,25 @@ impl Oracle {
     /// What a group's committed offset must not be below.
     pub(crate) fn committed(&self) -> BTreeMap<i32, i64> {
         self.committed.borrow().clone()
+    }
+
+    /// The broker said that a topic is there now, or not.
+    pub(crate) fn on_topic(&self, name: &str, exists: bool) {
+        self.topics.borrow_mut().insert(name.to_owned(), exists);
+    }
+
+    /// The broker was asked to change something about a topic.
+    pub(crate) fn on_topic_unsure(&self, name: &str) {
+        self.topics.borrow_mut().remove(name);
+    }
+
+    /// Compares with the topics that there are.
+    pub(crate) fn assert_topics(&self, names: &[String]) {
+        let topics = self.topics.borrow();
+        assert!(topics.len() > 3, "{topics:?}");
+        for (topic, &exists) in &*topics {
+            assert_eq!(names.contains(topic), exists, "{topic}");
+        }
     }
 
     pub(crate) fn acked_count(&self) -> usize {
