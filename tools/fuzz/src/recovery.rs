@@ -10,7 +10,7 @@
 //! Proved: recovery of any bytes returns, done or with a typed error, and does not grow past the
 //! memory that the bytes justify; it never invents: every byte of a recovered segment stood there
 //! before, or in a journal for that place; done a second time it finds a clean stop and changes
-//! nothing; a store over the recovered directory opens or says why it does not.
+//! nothing; a store over the recovered directory opens, or says why it does not, and deletes it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -236,9 +236,11 @@ fn open(world: &SimWorld, process: ProcessId, image: &Image) {
     };
     let runtime = world.runtime(process);
     let _ = runtime.block_on(async move {
-        let (_, logs) = LogStore::open(config, vec![partition], |_| {}).await?;
+        let (store, logs) = LogStore::open(config, vec![partition], |_| {}).await?;
         for log in &logs {
             assert!(log.log_start_offset() <= log.durable_end_offset());
+            // A store and its logs hold one another while there are logs.
+            store.delete_log(log).await?;
         }
         Ok::<_, StoreError>(())
     });
