@@ -1,0 +1,279 @@
+//! A workload: logs on the simulated disk are appended to, cut, trimmed and closed by the seed's
+//! draws, while the model notes what was done and what was acknowledged.
+
+use super::*;
+
+fn store_config(guards: Guards, prng: &mut Prng) -> StoreConfig {
+    let mut config = StoreConfig::new(ROOT, ShardId(0));
+    config.flush_files = FlushFiles::Auto;
+    config.cache_size_bytes = 64 << 10;
+    config.free_space_bytes_min = 0;
+    config.guards = guards;
+    config.sizes = Sizes {
+        small_unit_size_bytes_max: 2_500,
+        destage_size_bytes: 3_000 + prng.below(6_000),
+        journal_first_file_size_bytes: 48 << 10,
+        journal_file_size_bytes: 64 << 10,
+        checkpoint_after_bytes: 30_000 + prng.below(30_000),
+    };
+    config
+}
+
+pub(super) fn run_workload(plan: &Plan, seed: u64) -> Result<Workload, String> {
+    let mut prng = Prng::new(seed);
+    let world = Rc::new(SimWorld::new(seed, options(&mut prng)));
+    let process = world.add_process("broker");
+    let runtime = world.runtime(process);
+    let models = Rc::new(RefCell::new(Vec::new()));
+    let marks = Rc::new(RefCell::new(Marks::new()));
+    let driver = Driver {
+        world: Rc::clone(&world),
+        process,
+        models: Rc::clone(&models),
+        marks: Rc::clone(&marks),
+    };
+    let guards = plan.guards;
+    runtime
+        .block_on(async move { driver.run(guards, &mut prng).await })
+        .map_err(|error| format!("the workload failed: {error}"))?;
+    let disk = world.with_disk(process, |disk| disk.clone());
+    Ok(Workload {
+        models,
+        marks,
+        disk,
+    })
+}
+
+#[derive(Clone)]
+struct Driver {
+    world: Rc<SimWorld>,
+    process: ProcessId,
+    models: Rc<RefCell<Vec<Model>>>,
+    marks: Rc<RefCell<Marks>>,
+}
+
+impl Driver {
+    /// What is kept now is a promise from this place in the trace on.
+    fn mark(&self) {
+        let kept: Vec<(usize, usize)> = self
+            .models
+            .borrow()
+            .iter()
+            .map(|model| (model.durable, model.written))
+            .collect();
+        let mut marks = self.marks.borrow_mut();
+        marks.push(kept);
+        let value = marks.len() as u64 - 1;
+        self.world.with_disk(self.process, |disk| disk.mark(value));
+    }
+
+    async fn run(&self, guards: Guards, prng: &mut Prng) -> Result<(), engine_log::StoreError> {
+        let root = Path::new(ROOT);
+        engine_runtime::fs::create_dir_all(root)
+            .await
+            .expect("the simulated disk is empty");
+        engine_runtime::fs::sync_dir("/")
+            .await
+            .expect("the simulated disk is empty");
+        let lives = 1 + prng.below(2);
+        let log_count = 1 + prng.below(3) as i32;
+        for life in 0..lives {
+            recover(root, IoMode::Auto, |_| {}).await?;
+            begin_use(root).await?;
+            let (store, logs) = self.open(guards, life, log_count, prng).await?;
+            let (loop_store, this) = (store.clone(), self.clone());
+            let commits = engine_runtime::spawn(async move {
+                loop_store
+                    .run_commits(|committed| this.on_committed(committed))
+                    .await
+            });
+            let steps = 8 + prng.below(25);
+            for _ in 0..steps {
+                self.step(&logs, prng).await?;
+            }
+            if life + 1 < lives || prng.below(2) == 0 {
+                let closed = store.close().await?;
+                commits.await.expect("the loop ends")?;
+                complete_clean_stop(root, vec![closed], &[], None).await?;
+                for model in self.models.borrow_mut().iter_mut() {
+                    model.written = model.operations.len();
+                    model.durable = model.written;
+                }
+                self.mark();
+            }
+        }
+        Ok(())
+    }
+
+    async fn open(
+        &self,
+        guards: Guards,
+        life: u64,
+        log_count: i32,
+        prng: &mut Prng,
+    ) -> Result<(LogStore, Vec<Log>), engine_log::StoreError> {
+        let partitions: Vec<PartitionDir> = (0..log_count)
+            .map(|partition| PartitionDir {
+                topic: "t".to_owned(),
+                partition,
+                topic_id: Uuid([5; 16]),
+                config: LogConfig {
+                    durability: match partition {
+                        2 => Durability::Written,
+                        _ => Durability::Flush,
+                    },
+                    segment_size_bytes: 12_000 + 10_000 * partition as u64,
+                    index_interval_bytes: 1_000,
+                    ..LogConfig::default()
+                },
+            })
+            .collect();
+        let config = store_config(guards, prng);
+        if life > 0 {
+            return LogStore::open(config, partitions, |_| {}).await;
+        }
+        let (store, _) = LogStore::open(config, Vec::new(), |_| {}).await?;
+        let mut logs = Vec::new();
+        for partition in partitions {
+            let is_flush = partition.config.durability == Durability::Flush;
+            let log = store.create_log(partition).await?;
+            let name = log.name().to_owned();
+            self.models.borrow_mut().push(Model {
+                name,
+                is_flush,
+                ..Model::default()
+            });
+            logs.push(log);
+        }
+        Ok((store, logs))
+    }
+
+    fn on_committed(&self, committed: &[Log]) {
+        for log in committed {
+            let mut models = self.models.borrow_mut();
+            let model = models.iter_mut().find(|model| model.name == log.name());
+            model
+                .expect("every log has its model")
+                .on_committed(log.durable_end_offset());
+        }
+        self.mark();
+    }
+
+    async fn step(&self, logs: &[Log], prng: &mut Prng) -> Result<(), engine_log::StoreError> {
+        let index = prng.below(logs.len() as u64) as usize;
+        let log = &logs[index];
+        match prng.below(20) {
+            0 => self.truncate(index, log, prng).await?,
+            1 => self.trim(index, log, prng).await?,
+            2 | 3 => engine_runtime::sleep(std::time::Duration::from_millis(prng.below(120))).await,
+            4..=9 => self.wait_until_kept(log).await,
+            _ => {
+                for _ in 0..=prng.below(3) {
+                    let size = match prng.below(3) {
+                        0 => prng.below(300),
+                        1 => prng.below(3_000),
+                        _ => prng.below(9_000),
+                    };
+                    self.append(index, log, size as usize, prng).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn wait_until_kept(&self, log: &Log) {
+        while log.durable_end_offset() < log.log_end_offset() {
+            engine_runtime::sleep(std::time::Duration::from_micros(100)).await;
+        }
+    }
+
+    async fn append(
+        &self,
+        index: usize,
+        log: &Log,
+        size: usize,
+        prng: &mut Prng,
+    ) -> Result<(), engine_log::StoreError> {
+        let value: Vec<u8> = (0..size).map(|_| prng.next_u64() as u8).collect();
+        let (bytes, info) = batch(&value);
+        loop {
+            // The model learns of the batch before anything can commit it: no await in between.
+            match log.append(&bytes, &info, 1, 0) {
+                Ok(appended) => {
+                    let mut stored = bytes.clone();
+                    info.stamp(&mut stored, appended.base_offset, 1);
+                    let operation = Operation::Append {
+                        next_offset: appended.last_offset + 1,
+                        stored: (appended.base_offset, Rc::new(stored)),
+                    };
+                    self.models.borrow_mut()[index].operations.push(operation);
+                    return Ok(());
+                }
+                Err(engine_log::AppendError::Busy) => log.ready_to_append().await?,
+                Err(error) => panic!("append: {error}"),
+            }
+        }
+    }
+
+    async fn truncate(
+        &self,
+        index: usize,
+        log: &Log,
+        prng: &mut Prng,
+    ) -> Result<(), engine_log::StoreError> {
+        let (start, end) = (log.log_start_offset(), log.log_end_offset());
+        if end - start < 2 {
+            return Ok(());
+        }
+        self.wait_until_kept(log).await;
+        let back = 1 + prng.below((end - start).min(4) as u64) as i64;
+        let end_offset = (end - back).max(start);
+        let count = {
+            let model = &mut self.models.borrow_mut()[index];
+            model.operations.push(Operation::Truncate { end_offset });
+            model.operations.len()
+        };
+        log.truncate_to(end_offset).await?;
+        {
+            let model = &mut self.models.borrow_mut()[index];
+            model.written = count;
+            model.durable = count;
+        }
+        self.mark();
+        Ok(())
+    }
+
+    async fn trim(
+        &self,
+        index: usize,
+        log: &Log,
+        prng: &mut Prng,
+    ) -> Result<(), engine_log::StoreError> {
+        let (start, end) = (log.log_start_offset(), log.durable_end_offset());
+        let offset = start + prng.below((end - start + 1) as u64) as i64;
+        {
+            let model = &mut self.models.borrow_mut()[index];
+            model.start_asked = model.start_asked.max(offset);
+        }
+        log.trim_before(offset).await.map(drop)
+    }
+}
+
+fn batch(value: &[u8]) -> (Vec<u8>, BatchInfo) {
+    let mut builder = BatchBuilder::new(BatchOptions::default());
+    builder.append(1_000, None, Some(value), &[]);
+    let bytes = builder.finish();
+    let rules = Rules {
+        timestamp_after_ms_max: i64::MAX,
+        ..Rules::default()
+    };
+    let info = validate_batch(
+        &bytes,
+        Origin::Coordinator,
+        &rules,
+        0,
+        &mut Decompressor::default(),
+    );
+    let info = info.expect("the builder makes valid batches");
+    (bytes, info)
+}
