@@ -237,7 +237,7 @@ fn listing_filters_by_state_and_type_in_any_case() {
         lines.sort();
         lines
     };
-    let (stable, simple) = ("g consumer Stable Classic", "simple  Empty Classic");
+    let (stable, simple) = ("g consumer Stable classic", "simple  Empty classic");
     assert_eq!(list(&[], &[]), [stable, simple]);
     assert_eq!(list(&["STABLE"], &["classic"]), [stable]);
     assert_eq!(list(&["empty", "Dead"], &[]), [simple]);
