@@ -9,14 +9,11 @@ use std::rc::Rc;
 
 use engine_base::{HashMap, Instant};
 use engine_log::AppendError;
-use engine_record::{
-    BatchBuilder, BatchOptions, BatchView, Batches, ControlRecord, Decompressor, EndTxnMarker,
-    TxnOutcome,
-};
+use engine_record::{Batches, Compression, Decompressor};
 use engine_runtime::{Notify, OneshotSender, now, oneshot, race, sleep_until, wall_clock_ms};
 use replication_coordinator::{
-    Append, AppendBody, AppendError as CoordinatorError, CoordinatorShard, Effects, LoadedBatch,
-    LoadedRecord, Moment, RuntimeConfig, Token, TransactionResult,
+    Append, AppendError as CoordinatorError, CoordinatorShard, Effects, Moment, RuntimeConfig,
+    Token,
 };
 use replication_group::{Answer, GroupConfig, GroupCoordinator, Request};
 use replication_partition::{Isolation, Partition};
@@ -94,6 +91,7 @@ impl GroupHost {
     pub(crate) async fn load(&self) -> Result<(), String> {
         let partition = &self.partition;
         let mut decompressor = Decompressor::new();
+        let mut notices = Vec::new();
         let mut offset = partition.log_start_offset();
         let log_end_offset = partition.log_end_offset();
         while offset < log_end_offset {
@@ -109,8 +107,15 @@ impl GroupHost {
             offset = data.next_offset;
             for batch in Batches::new(&bytes) {
                 let batch = batch.map_err(|error| error.to_string())?;
-                self.load_batch(&batch, &mut decompressor)?;
+                let high_watermark = partition.high_watermark();
+                let mut shard = self.shard.borrow_mut();
+                shard
+                    .load_batch(&batch, &mut decompressor, high_watermark, &mut notices)
+                    .map_err(|error| error.to_string())?;
             }
+        }
+        for notice in notices {
+            tracing::warn!(%partition, "{notice:?}");
         }
         let high_watermark = partition.high_watermark();
         let effects = self
@@ -118,61 +123,6 @@ impl GroupHost {
             .borrow_mut()
             .finish_load(moment(), log_end_offset, high_watermark);
         self.perform(effects);
-        Ok(())
-    }
-
-    fn load_batch(
-        &self,
-        batch: &BatchView<'_>,
-        decompressor: &mut Decompressor,
-    ) -> Result<(), String> {
-        let header = batch.header();
-        let next_offset = header.last_offset() + 1;
-        let high_watermark = self.partition.high_watermark();
-        let decompressed = batch
-            .decompressed(decompressor)
-            .map_err(|error| error.to_string())?;
-        let mut records = Vec::new();
-        for record in batch.records_in(&decompressed) {
-            let record = record.map_err(|error| error.to_string())?;
-            records.push(record);
-        }
-        let loaded: Vec<LoadedRecord<'_>> = records
-            .iter()
-            .map(|record| LoadedRecord {
-                offset: header.base_offset + i64::from(record.offset_delta),
-                key: record.key,
-                value: record.value,
-            })
-            .collect();
-        let loaded_batch = if header.attributes.is_control() {
-            let Some(marker) = records.first().and_then(|record| end_transaction(record)) else {
-                return Ok(());
-            };
-            let producer_id = header.producer_id;
-            LoadedBatch::Marker {
-                next_offset,
-                producer_id,
-                result: marker,
-            }
-        } else {
-            let producer_id = header
-                .attributes
-                .is_transactional()
-                .then_some(header.producer_id);
-            LoadedBatch::Records {
-                next_offset,
-                producer_id,
-                records: &loaded,
-            }
-        };
-        let mut notices = Vec::new();
-        let mut shard = self.shard.borrow_mut();
-        let loaded = shard.load(loaded_batch, high_watermark, &mut notices);
-        loaded.map_err(|error| error.to_string())?;
-        for notice in notices {
-            tracing::warn!(partition = %self.partition, "{notice:?}");
-        }
         Ok(())
     }
 
@@ -244,7 +194,7 @@ impl GroupHost {
     fn write(&self, append: &Append) -> Result<(), AppendError> {
         let appended = self
             .partition
-            .append_own(&batch_of(append), append.timestamp)?;
+            .append_own(&append.to_batch(Compression::None), append.timestamp)?;
         let in_sync = self
             .shard
             .borrow()
@@ -280,59 +230,5 @@ fn moment() -> Moment {
     Moment {
         now: now(),
         timestamp: wall_clock_ms(),
-    }
-}
-
-fn batch_of(append: &Append) -> Vec<u8> {
-    match &append.body {
-        AppendBody::Records { producer, records } => {
-            let mut options = BatchOptions::default();
-            if let Some(producer) = producer {
-                options.producer_id = producer.id;
-                options.producer_epoch = producer.epoch;
-                options.base_sequence = 0;
-                options.transactional = true;
-            }
-            let mut batch = BatchBuilder::new(options);
-            for record in records {
-                batch.append(
-                    append.timestamp,
-                    Some(&record.key),
-                    record.value.as_deref(),
-                    &[],
-                );
-            }
-            batch.finish()
-        }
-        AppendBody::Marker {
-            producer,
-            coordinator_epoch,
-            result,
-        } => {
-            let outcome = match result {
-                TransactionResult::Commit => TxnOutcome::Commit,
-                TransactionResult::Abort => TxnOutcome::Abort,
-            };
-            let marker = EndTxnMarker {
-                outcome,
-                coordinator_epoch: *coordinator_epoch,
-            };
-            marker.batch(
-                producer.id,
-                producer.epoch,
-                BatchOptions::default(),
-                append.timestamp,
-            )
-        }
-    }
-}
-
-fn end_transaction(record: &engine_record::Record<'_>) -> Option<TransactionResult> {
-    match ControlRecord::read(record).ok()? {
-        ControlRecord::EndTxn(marker) => Some(match marker.outcome {
-            TxnOutcome::Commit => TransactionResult::Commit,
-            TxnOutcome::Abort => TransactionResult::Abort,
-        }),
-        _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! Work that no request waits for: retention, idle connections. By shares, never in a handler.
+//! Work that no request waits for: retention, free space, idle connections. By shares, never in a handler.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -20,6 +20,9 @@ pub(crate) async fn run(core: Rc<Core>) {
     while !core.is_stopping.get() {
         race(sleep(SWEEP_INTERVAL), core.stopping.wait()).await;
         core.connections.sweep();
+        if let Err(error) = core.store().check_space() {
+            tracing::warn!("free space is unknown: {error}");
+        }
         if now() >= retention_due {
             apply_retention(&core, maintenance.begin()).await;
             retention_due = now() + core.config.retention_check_interval;
