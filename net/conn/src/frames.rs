@@ -2,6 +2,9 @@
 //!
 //! Small frames arrive many at a time and leave as ranges of one buffer. A large frame gets a
 //! buffer of its own that grows with what has arrived, never with what was announced.
+//!
+//! A connection that sends large frames is asked for the next one's length first: meanwhile it
+//! holds no buffer to speak of, and the frame then arrives in one that has its size.
 
 use std::io;
 
@@ -38,6 +41,10 @@ pub(crate) struct Frames {
     frame_size_bytes_max: usize,
     /// The largest frame this connection has completed: it gets that much at once.
     credit_bytes: usize,
+    /// Room for small frames; follows what arrives together.
+    batch_bytes: usize,
+    /// The last frame was a large one: the next one probably is.
+    expects_large: bool,
 }
 
 struct Frozen {
@@ -62,6 +69,8 @@ impl Frames {
             frozen: None,
             frame_size_bytes_max,
             credit_bytes: 0,
+            batch_bytes: RECEIVE_SIZE_BYTES_MIN,
+            expects_large: false,
         }
     }
 
@@ -82,6 +91,7 @@ impl Frames {
             frozen.position += size;
             let frame = frozen.bytes.slice(start..frozen.position);
             self.credit_bytes = self.credit_bytes.max(size);
+            self.expects_large = size > RECEIVE_SIZE_BYTES_MAX;
             return Ok(Some(frame));
         }
         // What is left is the beginning of a frame: it moves to a buffer of its own.
@@ -118,9 +128,22 @@ impl Frames {
         match result {
             Ok(0) if self.buffer.is_empty() => Err(FrameError::Ended),
             Ok(0) => Err(FrameError::EndedInside),
-            Ok(_) => self.freeze_if_complete(),
+            Ok(_) => {
+                self.adapt_batch();
+                self.freeze_if_complete()
+            }
             Err(error) => Err(FrameError::Io(error)),
         }
+    }
+
+    /// A full buffer says that more may wait, a nearly empty one that less would do.
+    fn adapt_batch(&mut self) {
+        let wanted = match self.buffer.len() {
+            len if len >= self.batch_bytes => self.batch_bytes * 2,
+            len if len < self.batch_bytes / 4 => self.batch_bytes / 2,
+            _ => self.batch_bytes,
+        };
+        self.batch_bytes = wanted.clamp(RECEIVE_SIZE_BYTES_MIN, RECEIVE_SIZE_BYTES_MAX);
     }
 
     fn freeze_if_complete(&mut self) -> Result<(), FrameError> {
@@ -132,16 +155,18 @@ impl Frames {
         Ok(())
     }
 
-    /// How much to have room for: at least twice what has arrived, at most the frame, and at once
-    /// as much as this connection is known to send.
+    /// How much to have room for. A large frame: at least twice what has arrived, at most the
+    /// frame, and at once as much as this connection is known to send.
     fn capacity_for(&self, progress: &Progress, arrived_bytes: usize) -> usize {
         let known = self.credit_bytes.min(RECEIVE_CREDIT_BYTES_MAX);
-        let floor = (4 * self.credit_bytes).clamp(RECEIVE_SIZE_BYTES_MIN, RECEIVE_SIZE_BYTES_MAX);
         match *progress {
-            Progress::Unknown => floor.max(arrived_bytes + PREFIX),
-            Progress::Partial(size) | Progress::Complete(size) if size <= floor => floor,
+            Progress::Unknown if self.expects_large => PREFIX,
+            Progress::Unknown => self.batch_bytes.max(PREFIX),
+            Progress::Partial(size) | Progress::Complete(size) if size <= self.batch_bytes => {
+                self.batch_bytes
+            }
             Progress::Partial(size) | Progress::Complete(size) => {
-                size.min(floor.max(known).max(2 * arrived_bytes))
+                size.min(self.batch_bytes.max(known).max(2 * arrived_bytes))
             }
         }
     }
