@@ -50,11 +50,18 @@ impl Spread for ConfigResource {
 }
 
 /// See the module.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct SpreadMap<K, V> {
     /// Empty until the first insertion, then `BUCKETS` of them.
     buckets: Vec<Arc<BTreeMap<K, V>>>,
     len: usize,
+}
+
+impl<K: PartialEq, V: PartialEq> PartialEq for SpreadMap<K, V> {
+    /// By what they hold: one that became empty equals one that never held anything.
+    fn eq(&self, other: &Self) -> bool {
+        self.len == other.len && self.iter().eq(other.iter())
+    }
 }
 
 impl<K, V> Default for SpreadMap<K, V> {
@@ -63,6 +70,13 @@ impl<K, V> Default for SpreadMap<K, V> {
             buckets: Vec::new(),
             len: 0,
         }
+    }
+}
+
+impl<K, V> SpreadMap<K, V> {
+    /// Every entry; ordered within a bucket only, and the same in every process.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.buckets.iter().flat_map(|bucket| bucket.iter())
     }
 }
 
@@ -115,11 +129,6 @@ impl<K: Ord + Clone + Spread, V: Clone> SpreadMap<K, V> {
         self.len -= usize::from(removed.is_some());
         removed
     }
-
-    /// Every entry; ordered within a bucket only, and the same in every process.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.buckets.iter().flat_map(|bucket| bucket.iter())
-    }
 }
 
 #[cfg(test)]
@@ -151,6 +160,19 @@ mod tests {
         );
         assert_eq!(map.remove("absent"), None);
         assert_eq!(map.iter().count(), 999);
+    }
+
+    #[test]
+    fn maps_are_equal_by_what_they_hold() {
+        let mut map = SpreadMap::<Arc<str>, i32>::default();
+        map.insert("a".into(), 1);
+        let other = map.clone();
+        assert_eq!(map, other);
+        map.insert("a".into(), 2);
+        assert_ne!(map, other);
+        map.remove("a");
+        assert_ne!(map, other);
+        assert_eq!(map, SpreadMap::default());
     }
 
     #[test]
