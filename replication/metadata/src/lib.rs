@@ -35,4 +35,7 @@ pub use meta_properties::MetaProperties;
 pub use metadata_version::MetadataVersion;
 pub use quorum_state::QuorumState;
 pub use record::Record;
-pub use snapshot::{Snapshot, SnapshotId, image_records};
+pub use snapshot::{
+    Snapshot, SnapshotFile, SnapshotFileKind, SnapshotHead, SnapshotId, SnapshotReason,
+    SnapshotRetention, SnapshotRetentionReason, SnapshotSchedule, SnapshotWriter, image_records,
+};

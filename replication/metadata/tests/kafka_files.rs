@@ -191,7 +191,6 @@ fn a_log_with_restarts_builds_kafkas_image() {
         .map(|bytes| controllers(&normalized(bytes)))
         .collect();
     let ours: BTreeSet<_> = image_records(&image)
-        .iter()
         .map(|record| record.to_bytes(MetadataVersion::MAX).unwrap())
         .collect();
     assert_eq!(ours, expected);
@@ -222,7 +221,7 @@ fn an_image_survives_its_snapshot() {
         last_contained_log_timestamp: provenance.timestamp,
         kraft_version: 1,
         voters: Snapshot::read(CHECKPOINT).unwrap().voters,
-        records: image_records(&image),
+        records: image_records(&image).collect(),
     };
     let bytes = snapshot.to_bytes(id, MetadataVersion::MAX, 7).unwrap();
     let read = Snapshot::read(&bytes).unwrap();

@@ -86,7 +86,7 @@ fn check_image(image: &MetadataImage) {
         last_contained_log_timestamp: image.provenance().timestamp,
         kraft_version: 0,
         voters: None,
-        records: image_records(image),
+        records: image_records(image).collect(),
     };
     // A string that grew when it was repaired may be too long to be written again.
     let Ok(bytes) = snapshot.to_bytes(id, metadata_version, NOW) else {
@@ -95,7 +95,7 @@ fn check_image(image: &MetadataImage) {
     let again = Snapshot::read(&bytes).expect("our snapshot is readable");
     let rebuilt = again.to_image(id).expect("our snapshot builds an image");
     let second = Snapshot {
-        records: image_records(&rebuilt),
+        records: image_records(&rebuilt).collect(),
         ..snapshot
     };
     // Bytes, because a quota may be no number.
