@@ -21,6 +21,9 @@ pub const DECOMPRESSION_WINDOW_BYTES: usize = 64 * KIB;
 /// consumer can read, and no more.
 pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
+/// The smallest zstd window written (log 2): the library's own limit.
+pub const ZSTD_WINDOW_LOG_MIN: u32 = 10;
+
 /// A zstd context that has grown beyond this is dropped after the batch that made it grow, so
 /// that one batch with a 128 MiB window does not hold 128 MiB for ever.
 pub const ZSTD_CONTEXT_BYTES_KEPT_MAX: usize = 16 * MIB;

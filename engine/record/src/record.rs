@@ -1,4 +1,5 @@
-//! One record, and the grammar by which records are read.
+//! One record, and the grammar by which records in memory are read (those of a stream:
+//! `validate/stream.rs`).
 //!
 //! ```text
 //! size varint | attributes i8 | timestamp delta varlong | offset delta varint
@@ -9,7 +10,7 @@
 use engine_base::Timestamp;
 
 use crate::error::RecordError;
-use crate::source::{SliceSource, Source};
+use crate::source::SliceSource;
 
 /// A record of a batch, borrowed from the bytes it lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,19 +67,19 @@ impl<'a> Iterator for Headers<'a> {
 impl ExactSizeIterator for Headers<'_> {}
 
 /// What one pass over a record yields; positions count in the source.
-pub(crate) struct Parts<B> {
+pub(crate) struct Parts<'a> {
     pub(crate) end: u64,
     pub(crate) timestamp_delta: i64,
     pub(crate) offset_delta: i32,
-    pub(crate) key: Option<B>,
-    pub(crate) value: Option<B>,
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
     pub(crate) header_count: usize,
     pub(crate) headers_start: u64,
 }
 
 /// Reads one record, every field of it, and checks that its size is what it says.
 #[inline]
-pub(crate) fn read_parts<S: Source>(source: &mut S) -> Result<Parts<S::Bytes>, RecordError> {
+pub(crate) fn read_parts<'a>(source: &mut SliceSource<'a>) -> Result<Parts<'a>, RecordError> {
     let size = source.varint()?;
     let body_start = source.position();
     let _attributes = source.byte()?; // no bit of it is defined
@@ -117,14 +118,16 @@ pub(crate) fn read_parts<S: Source>(source: &mut S) -> Result<Parts<S::Bytes>, R
 
 /// Any negative size is null, as Kafka reads it.
 #[inline]
-fn read_nullable<S: Source>(source: &mut S) -> Result<Option<S::Bytes>, RecordError> {
+fn read_nullable<'a>(source: &mut SliceSource<'a>) -> Result<Option<&'a [u8]>, RecordError> {
     match usize::try_from(source.varint()?) {
         Ok(size) => source.take(size).map(Some),
         Err(_) => Ok(None),
     }
 }
 
-fn read_header<S: Source>(source: &mut S) -> Result<(S::Bytes, Option<S::Bytes>), RecordError> {
+fn read_header<'a>(
+    source: &mut SliceSource<'a>,
+) -> Result<(&'a [u8], Option<&'a [u8]>), RecordError> {
     let key_size =
         usize::try_from(source.varint()?).map_err(|_| RecordError::NegativeHeaderKeySize)?;
     let key = source.take(key_size)?;

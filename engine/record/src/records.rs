@@ -5,7 +5,7 @@ use engine_base::Timestamp;
 use crate::error::RecordError;
 use crate::header::{BatchHeader, TimestampType};
 use crate::record::{Headers, Record, read_parts};
-use crate::source::{SliceSource, Source};
+use crate::source::SliceSource;
 
 /// The records of a batch whose (decompressed) bytes lie in memory. After an error nothing more
 /// comes.

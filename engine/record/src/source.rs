@@ -1,34 +1,13 @@
 //! Where record bytes come from: a slice, or a decompressing stream seen through a window.
 //!
-//! The grammar of a record ([`crate::record`]) is written once over this trait. Lives and dies
-//! within one call on whichever core validates or reads the batch.
+//! The first hands out what it passes over, the second only lets it pass by, one window at a
+//! time. Lives on whichever core validates or reads the batch.
 
 use engine_codec::varint::{VARINT_SIZE_MAX, VARLONG_SIZE_MAX};
 use engine_codec::{DecodeError, Reader};
 
 use crate::compress::Decoder;
 use crate::error::RecordError;
-
-/// A cursor over record bytes.
-pub(crate) trait Source {
-    /// What taking bytes yields: the slice itself, or nothing when they only pass by.
-    type Bytes;
-
-    fn byte(&mut self) -> Result<u8, RecordError>;
-
-    fn varint(&mut self) -> Result<i32, RecordError>;
-
-    fn varlong(&mut self) -> Result<i64, RecordError>;
-
-    /// Takes the next `size` bytes.
-    fn take(&mut self, size: usize) -> Result<Self::Bytes, RecordError>;
-
-    /// Bytes consumed since the start.
-    fn position(&self) -> u64;
-
-    /// Whether nothing is left.
-    fn is_at_end(&mut self) -> Result<bool, RecordError>;
-}
 
 impl From<DecodeError> for RecordError {
     fn from(error: DecodeError) -> Self {
@@ -58,54 +37,50 @@ impl<'a> SliceSource<'a> {
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.reader.rest()
     }
-}
-
-impl<'a> Source for SliceSource<'a> {
-    type Bytes = &'a [u8];
 
     #[inline]
-    fn byte(&mut self) -> Result<u8, RecordError> {
+    pub(crate) fn byte(&mut self) -> Result<u8, RecordError> {
         Ok(self.reader.u8()?)
     }
 
     #[inline]
-    fn varint(&mut self) -> Result<i32, RecordError> {
+    pub(crate) fn varint(&mut self) -> Result<i32, RecordError> {
         Ok(self.reader.varint()?)
     }
 
     #[inline]
-    fn varlong(&mut self) -> Result<i64, RecordError> {
+    pub(crate) fn varlong(&mut self) -> Result<i64, RecordError> {
         Ok(self.reader.varlong()?)
     }
 
     #[inline]
-    fn take(&mut self, size: usize) -> Result<&'a [u8], RecordError> {
+    pub(crate) fn take(&mut self, size: usize) -> Result<&'a [u8], RecordError> {
         Ok(self.reader.take(size)?)
     }
 
     #[inline]
-    fn position(&self) -> u64 {
+    pub(crate) fn position(&self) -> u64 {
         (self.size - self.reader.remaining()) as u64
     }
 
     #[inline]
-    fn is_at_end(&mut self) -> Result<bool, RecordError> {
-        Ok(self.reader.is_empty())
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.reader.is_empty()
     }
 }
 
 /// Compressed records, decompressed one window at a time.
-pub(crate) struct StreamSource<'d, 'a, 'c> {
+pub(crate) struct StreamSource<'a, 'c> {
     decoder: Decoder<'a, 'c>,
-    window: &'d mut [u8],
+    window: &'c mut [u8],
     start: usize,
     end: usize,
     position: u64,
 }
 
-impl<'d, 'a, 'c> StreamSource<'d, 'a, 'c> {
+impl<'a, 'c> StreamSource<'a, 'c> {
     /// `window` is larger than the largest varint.
-    pub(crate) fn new(decoder: Decoder<'a, 'c>, window: &'d mut [u8]) -> Self {
+    pub(crate) fn new(decoder: Decoder<'a, 'c>, window: &'c mut [u8]) -> Self {
         assert!(window.len() > VARLONG_SIZE_MAX);
         Self {
             decoder,
@@ -154,41 +129,48 @@ impl<'d, 'a, 'c> StreamSource<'d, 'a, 'c> {
         self.advance(size);
         Ok(value)
     }
-}
 
-impl Source for StreamSource<'_, '_, '_> {
-    type Bytes = ();
-
-    fn byte(&mut self) -> Result<u8, RecordError> {
+    pub(crate) fn byte(&mut self) -> Result<u8, RecordError> {
         self.value(1, |reader| reader.u8())
     }
 
-    fn varint(&mut self) -> Result<i32, RecordError> {
+    pub(crate) fn varint(&mut self) -> Result<i32, RecordError> {
         self.value(VARINT_SIZE_MAX, |reader| reader.varint())
     }
 
-    fn varlong(&mut self) -> Result<i64, RecordError> {
+    pub(crate) fn varlong(&mut self) -> Result<i64, RecordError> {
         self.value(VARLONG_SIZE_MAX, |reader| reader.varlong())
     }
 
-    fn take(&mut self, size: usize) -> Result<(), RecordError> {
-        let mut left = size;
-        while left > 0 {
-            let step = left.min(self.ahead(1)?.len());
-            if step == 0 {
-                return Err(RecordError::EndOfBatch);
-            }
-            self.advance(step);
-            left -= step;
-        }
-        Ok(())
+    /// The size of what may be null: any negative size is null, as Kafka reads it.
+    pub(crate) fn nullable_size(&mut self) -> Result<Option<usize>, RecordError> {
+        Ok(usize::try_from(self.varint()?).ok())
     }
 
-    fn position(&self) -> u64 {
+    /// Hands the next bytes to `take`, at least one and at most `size_max`; how many.
+    pub(crate) fn take_some(
+        &mut self,
+        size_max: usize,
+        take: impl FnOnce(&[u8]),
+    ) -> Result<usize, RecordError> {
+        let ahead = self.ahead(1)?;
+        let some = ahead.get(..size_max).unwrap_or(ahead);
+        if some.is_empty() {
+            return Err(RecordError::EndOfBatch);
+        }
+        take(some);
+        let size = some.len();
+        self.advance(size);
+        Ok(size)
+    }
+
+    /// Bytes consumed since the start.
+    pub(crate) fn position(&self) -> u64 {
         self.position
     }
 
-    fn is_at_end(&mut self) -> Result<bool, RecordError> {
+    /// Whether nothing is left.
+    pub(crate) fn is_at_end(&mut self) -> Result<bool, RecordError> {
         Ok(self.ahead(1)?.is_empty())
     }
 }

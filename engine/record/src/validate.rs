@@ -3,8 +3,10 @@
 //! This is the door. It is called once for each partition of a produce request, on the core of
 //! the connection, before the batch goes to its partition's owner; behind it, a violation of
 //! these rules is a bug and asserted. It borrows the request's bytes and, unless it rejects,
-//! allocates nothing (a compressed batch is read through the decompressor's window). It never
-//! changes a byte: the owner stamps what [`BatchInfo::stamp`] says.
+//! allocates nothing (a compressed batch is read through the decompressor's window, and in steps
+//! by whoever shares the core: [`Validation`]). It never changes a byte: the owner stamps what
+//! [`BatchInfo::stamp`] says. Where a topic has a compression of its own, [`crate::Recoding`]
+//! comes after it.
 //!
 //! The order of the rules is Kafka's, because a batch that breaks two of them must get the same
 //! answer: shape of the request (ProduceRequest.validateRecords), then base offset, size and
@@ -20,6 +22,8 @@
 
 #![warn(clippy::indexing_slicing)]
 
+mod stream;
+mod validation;
 mod walk;
 
 use engine_base::Timestamp;
@@ -31,7 +35,9 @@ use crate::header::{
     stamp_max_timestamp,
 };
 use crate::rejection::Rejection;
-use walk::{Newest, check_records};
+use walk::Newest;
+
+pub use validation::Validation;
 
 /// Produce versions below this may not carry zstd (KIP-110).
 pub(crate) const ZSTD_PRODUCE_VERSION_MIN: i16 = 7;
@@ -64,6 +70,31 @@ pub struct Rules {
     pub timestamp_after_ms_max: i64,
     /// `ottla.validate.records`.
     pub records: RecordCheck,
+    /// `compression.type`; `None` is `producer`, each batch stays as it came.
+    pub compression: Option<TargetCompression>,
+}
+
+/// What a topic's batches are compressed with, whatever their producers used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetCompression {
+    /// `compression.type`; [`Compression::None`] is Kafka's `uncompressed`.
+    pub compression: Compression,
+    /// `compression.{gzip,zstd}.level`; `None` is the codec's default. Snappy and LZ4 have one.
+    pub level: Option<i32>,
+}
+
+impl Rules {
+    /// Whether a batch that has passed is to be written anew ([`crate::Recoding`]): its
+    /// compression is not the topic's. Control records stay as they are.
+    #[must_use]
+    pub fn is_recoded(&self, info: &BatchInfo) -> bool {
+        self.differs_from(info.compression) && !info.is_control
+    }
+
+    fn differs_from(&self, compression: Compression) -> bool {
+        self.compression
+            .is_some_and(|target| target.compression != compression)
+    }
 }
 
 impl Default for Rules {
@@ -77,6 +108,7 @@ impl Default for Rules {
             timestamp_before_ms_max: i64::MAX,
             timestamp_after_ms_max: 3_600_000, // KIP-1030
             records: RecordCheck::All,
+            compression: None,
         }
     }
 }
@@ -155,11 +187,8 @@ pub fn validate_produce(
     now: Timestamp,
     decompressor: &mut Decompressor,
 ) -> Result<BatchInfo, Rejection> {
-    let size = check_one_batch(bytes)?;
-    let only = bytes.get(..size).unwrap_or_default();
-    check_zstd_version(only, api_version)?;
-    check_more_batches(bytes.get(size..).unwrap_or_default())?;
-    validate_batch(only, Origin::Client, rules, now, decompressor)
+    let begun = Validation::of_produce(bytes, api_version, rules, now, decompressor);
+    at_once(begun?)
 }
 
 /// Applies the rules to one batch that a leader is to append.
@@ -173,23 +202,15 @@ pub fn validate_batch(
     now: Timestamp,
     decompressor: &mut Decompressor,
 ) -> Result<BatchInfo, Rejection> {
-    let batch = BatchView::read(bytes).map_err(Rejection::Corrupt)?;
-    let header = batch.header();
-    if origin == Origin::Client {
-        check_base_offset(header)?;
+    at_once(Validation::begin(bytes, origin, rules, now, decompressor)?)
+}
+
+fn at_once(mut validation: Validation<'_, '_, '_>) -> Result<BatchInfo, Rejection> {
+    loop {
+        if let Some(info) = validation.step(u64::MAX)? {
+            return Ok(info);
+        }
     }
-    check_batch_size(&batch, rules)?;
-    batch.check_crc().map_err(Rejection::Corrupt)?;
-    let compression = check_compression(header)?;
-    if origin == Origin::Client {
-        check_offset_range(header)?;
-        check_count(header)?;
-        check_control(header)?;
-        check_sequence(header)?;
-    }
-    let newest = check_records(&batch, compression, rules, now, decompressor)?;
-    check_segment_size(&batch, rules)?;
-    Ok(info(&batch, compression, rules, now, newest))
 }
 
 /// The size of the first batch. Kafka's reader stops at what is no whole batch, so "none" and
@@ -233,8 +254,8 @@ fn check_base_offset(header: &BatchHeader) -> Result<(), Rejection> {
     }
 }
 
-fn check_batch_size(batch: &BatchView<'_>, rules: &Rules) -> Result<(), Rejection> {
-    let (size_bytes, limit_bytes) = (batch.size_bytes(), rules.batch_size_bytes_max);
+pub(crate) fn check_batch_size(size_bytes: usize, rules: &Rules) -> Result<(), Rejection> {
+    let limit_bytes = rules.batch_size_bytes_max;
     if size_bytes > limit_bytes {
         return Err(Rejection::BatchTooLarge {
             size_bytes,
@@ -244,8 +265,8 @@ fn check_batch_size(batch: &BatchView<'_>, rules: &Rules) -> Result<(), Rejectio
     Ok(())
 }
 
-fn check_segment_size(batch: &BatchView<'_>, rules: &Rules) -> Result<(), Rejection> {
-    let (size_bytes, limit_bytes) = (batch.size_bytes(), rules.segment_size_bytes_max);
+pub(crate) fn check_segment_size(size_bytes: usize, rules: &Rules) -> Result<(), Rejection> {
+    let limit_bytes = rules.segment_size_bytes_max;
     if size_bytes > limit_bytes {
         return Err(Rejection::LargerThanSegment {
             size_bytes,

@@ -6,8 +6,9 @@
 
 use engine_record::validate::{Rules, validate_produce};
 use engine_record::{
-    BatchBuilder, BatchOptions, BatchView, Compression, ControlRecord, Decompressor, Header,
-    KafkaError, RecordError, RecordReason, Rejection, TimestampType,
+    BatchBuilder, BatchHeader, BatchOptions, BatchView, Compression, Compressor, ControlRecord,
+    Decompressor, Header, KafkaError, Recoded, Recoding, RecordError, RecordReason, Rejection,
+    TargetCompression, TimestampType, Validation,
 };
 
 const NOW: i64 = 1_700_000_000_000;
@@ -288,4 +289,82 @@ fn the_door_answers_as_kafkas_log_does() {
         "{accepted} {refused} {stricter}"
     );
     assert!(stricter < 20, "{stricter}");
+}
+
+/// What the door makes of a batch for a topic with a compression of its own.
+fn recoded(request: &[u8], rules: &Rules) -> Result<Recoded, Rejection> {
+    let (mut decompressor, mut compressor) = (Decompressor::new(), Compressor::new());
+    let (info, size) = {
+        let mut validation = Validation::of_produce(request, 9, rules, NOW, &mut decompressor)?;
+        let info = validation.step(u64::MAX)?.unwrap();
+        (info, validation.records_size_bytes())
+    };
+    let batch = &request[..info.size_bytes];
+    if !rules.is_recoded(&info) {
+        let bytes = batch.to_vec();
+        return Ok(Recoded { bytes, info });
+    }
+    let (from, to) = (&mut decompressor, &mut compressor);
+    let mut recoding = Recoding::begin(batch, &info, size, rules, from, to)?;
+    Ok(recoding.step(u64::MAX)?.unwrap())
+}
+
+fn recoding_rules(config: &str) -> Rules {
+    let (name, and) = config.split_once('+').unwrap_or((config, "default"));
+    let compression = match name {
+        "uncompressed" => Compression::None,
+        _ => Compression::from_name(name).unwrap(),
+    };
+    let target = TargetCompression {
+        compression,
+        level: None,
+    };
+    let mut rules = rules(and);
+    if and == "small" {
+        rules.batch_size_bytes_max = 500;
+    }
+    rules.compression = Some(target);
+    rules
+}
+
+/// The header and the records, decompressed: all but what two libraries may compress differently.
+fn content(batch: &[u8]) -> (BatchHeader, Vec<u8>) {
+    let view = BatchView::read(batch).unwrap();
+    view.check_crc().unwrap();
+    let records = view.decompressed(&mut Decompressor::new()).unwrap();
+    let header = BatchHeader {
+        batch_length: 0,
+        crc: 0,
+        ..*view.header()
+    };
+    (header, records.into_owned())
+}
+
+#[test]
+fn a_topics_own_compression_makes_the_batches_that_kafka_makes() {
+    let (mut same, mut refused) = (0, 0);
+    for line in include_str!("../testdata/recoded.txt").lines() {
+        let [config, _, request, answer, detail] = words(line)[..] else {
+            panic!("{line}");
+        };
+        let ours = recoded(&hex(request).unwrap(), &recoding_rules(config));
+        match ours {
+            Ok(recoded) => {
+                assert_eq!(answer, "NONE", "{line}");
+                let mut batch = recoded.bytes;
+                recoded.info.stamp(&mut batch, 0, LEADER_EPOCH);
+                let kafkas = hex(detail).unwrap();
+                assert_eq!(content(&batch), content(&kafkas), "{line}");
+                if config.starts_with("uncompressed") {
+                    assert_eq!(batch, kafkas, "{line}");
+                }
+                same += 1;
+            }
+            Err(rejection) => {
+                assert_eq!(name(rejection.kafka_error()), answer, "{line}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(same > 400 && refused > 30, "{same} {refused}");
 }

@@ -29,6 +29,7 @@ import org.apache.kafka.storage.log.metrics.BrokerTopicStats;
  *
  *   batches            batches as Kafka writes them, each followed by its records as Kafka reads them
  *   answers            broken batches, and what Kafka's log answers to each
+ *   recoded            batches as they lie in a log whose topic has a compression of its own
  *   read < batches     the records of other people's batches, as Kafka reads them
  *   log DIR            a partition directory with every kind of file in it
  *   producers          what a log answers to idempotent and transactional producers, step by step
@@ -42,10 +43,11 @@ public class Fixtures {
         switch (args.length == 0 ? "" : args[0]) {
             case "batches": batches(); break;
             case "answers": answers(); break;
+            case "recoded": recoded(); break;
             case "read": read(); break;
             case "log": log(new File(args[1])); break;
             case "producers": producers(); break;
-            default: throw new IllegalArgumentException("batches | answers | read | log DIR | producers");
+            default: throw new IllegalArgumentException("batches | answers | recoded | read | log DIR | producers");
         }
         out.flush();
         System.exit(0);
@@ -250,6 +252,36 @@ public class Fixtures {
         CONFIGS.put("compact-window", Map.of(TopicConfig.CLEANUP_POLICY_CONFIG, "compact",
             TopicConfig.MESSAGE_TIMESTAMP_AFTER_MAX_MS_CONFIG, "50000"));
         CONFIGS.put("small", Map.of(TopicConfig.MAX_MESSAGE_BYTES_CONFIG, "70"));
+    }
+
+    // ---- recoded -------------------------------------------------------------------------
+
+    /** Each line as in answers; the configuration is `<compression.type>[+append-time|+small]`. */
+    static void recoded() throws Exception {
+        List<byte[]> batches = new ArrayList<>();
+        for (Compression compression : compressions()) {
+            byte[] varied = build(compression, 42L, false, TimestampType.CREATE_TIME, varied());
+            batches.add(varied);
+            batches.add(build(compression, -1L, false, TimestampType.LOG_APPEND_TIME, small()));
+            byte[] small = build(compression, -1L, false, TimestampType.CREATE_TIME, small());
+            batches.add(crc(set(small, 27, longBytes(NOW - 1_000_000)))); // every record that much older
+            batches.add(crc(set(small, 21, shortBytes(0x7f00 | 0x40 | compression.type().id)))); // bits with no meaning here
+            batches.add(crc(set(small, 35, longBytes(NOW + 5)))); // claims another largest timestamp
+            batches.add(build(compression, -1L, false, TimestampType.CREATE_TIME, List.of(
+                new SimpleRecord(-1L, bytes("k"), bytes("v")), new SimpleRecord(NOW, null, bytes("w")))));
+            batches.add(build(compression, -1L, false, TimestampType.CREATE_TIME,
+                List.of(new SimpleRecord(NOW, bytes("k"), bytes("long ".repeat(120))))));
+        }
+        byte[] plain = build(Compression.NONE, -1L, false, TimestampType.CREATE_TIME, small());
+        batches.add(crc(set(plain, 62, new byte[]{5}))); // the attributes of a record
+        for (String type : List.of("uncompressed", "gzip", "snappy", "lz4", "zstd"))
+            for (String and : List.of("", "+append-time", "+small")) {
+                Map<String, String> config = new HashMap<>(CONFIGS.getOrDefault(and.isEmpty() ? "default" : and.substring(1), Map.of()));
+                config.put(TopicConfig.COMPRESSION_TYPE_CONFIG, type);
+                if (and.equals("+small")) config.put(TopicConfig.MAX_MESSAGE_BYTES_CONFIG, "500");
+                CONFIGS.put(type + and, config);
+                for (byte[] batch : batches) answer(type + and, 9, batch);
+            }
     }
 
     static void answer(String config, int version, byte[] request) throws Exception {

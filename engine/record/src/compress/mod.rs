@@ -1,5 +1,5 @@
-//! The five compressions behind one enum: whole-buffer encoding, and decoding as a bounded
-//! stream.
+//! The five compressions behind one enum: encoding of buffers and streams, and decoding as a
+//! bounded stream.
 //!
 //! A [`Decompressor`] and a [`Compressor`] hold the contexts that are dear to make; a shard owns
 //! one of each and uses them for every batch. A compressed batch is hostile: what it becomes is
@@ -17,6 +17,7 @@ use std::fmt;
 
 pub use decode::{Decoder, Decompressor};
 pub use encode::Compressor;
+pub(crate) use encode::Encoder;
 
 /// How the records of a batch are compressed (`compression.type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -2,16 +2,14 @@
 
 use engine_base::Timestamp;
 
-use super::{RecordCheck, Rules};
-use crate::batch::BatchView;
-use crate::compress::{CompressError, Compression, Decompressor};
+use super::Rules;
 use crate::error::RecordError;
 use crate::header::{BatchHeader, NO_TIMESTAMP, TimestampType};
 use crate::limits::RECORD_ERRORS_MAX;
 use crate::record::read_parts;
 use crate::records::Times;
 use crate::rejection::{RecordReason, RecordRejection, Rejection};
-use crate::source::{SliceSource, Source, StreamSource};
+use crate::source::SliceSource;
 
 /// The largest timestamp and the first record that carries it.
 #[derive(Clone, Copy)]
@@ -20,39 +18,8 @@ pub(super) struct Newest {
     pub(super) offset_delta: Option<i32>,
 }
 
-/// Applies the rules about records, as deep as the topic asks for.
-pub(super) fn check_records(
-    batch: &BatchView<'_>,
-    compression: Compression,
-    rules: &Rules,
-    now: Timestamp,
-    decompressor: &mut Decompressor,
-) -> Result<Newest, Rejection> {
-    let header = batch.header();
-    if rules.records == RecordCheck::Header {
-        return check_header_timestamp(header, rules, now);
-    }
-    let mut walk = Walk::new(header, rules, now);
-    if compression == Compression::None {
-        walk.all(SliceSource::new(batch.payload()))?;
-    } else {
-        let (decoder, window) = decompressor
-            .windowed(compression, batch.payload())
-            .map_err(unreadable_from_the_start)?;
-        walk.all(StreamSource::new(decoder, window))?;
-    }
-    walk.finish()
-}
-
-fn unreadable_from_the_start(error: CompressError) -> Rejection {
-    Rejection::BadRecord {
-        index: 0,
-        error: RecordError::Compressed(error),
-    }
-}
-
 /// What the header alone can tell of timestamps.
-fn check_header_timestamp(
+pub(super) fn check_header_timestamp(
     header: &BatchHeader,
     rules: &Rules,
     now: Timestamp,
@@ -72,9 +39,9 @@ fn check_header_timestamp(
     })
 }
 
-/// One pass over the records of a batch, the same for both kinds of source.
-struct Walk<'r> {
-    header: &'r BatchHeader,
+/// One pass over the records of a batch, the same for both kinds of source: what it has found.
+pub(super) struct Walk<'r> {
+    header: BatchHeader,
     rules: &'r Rules,
     now: Timestamp,
     newest: Newest,
@@ -84,9 +51,9 @@ struct Walk<'r> {
 }
 
 impl<'r> Walk<'r> {
-    fn new(header: &'r BatchHeader, rules: &'r Rules, now: Timestamp) -> Self {
+    pub(super) fn new(header: &BatchHeader, rules: &'r Rules, now: Timestamp) -> Self {
         Self {
-            header,
+            header: *header,
             rules,
             now,
             newest: Newest {
@@ -100,34 +67,32 @@ impl<'r> Walk<'r> {
     }
 
     /// Reads exactly the declared number of records and nothing after them.
-    fn all<S: Source>(&mut self, mut source: S) -> Result<(), Rejection> {
-        let times = Times::of(self.header);
+    pub(super) fn all(&mut self, mut source: SliceSource<'_>) -> Result<(), Rejection> {
+        let times = Times::of(&self.header);
         let count = self.header.record_count;
-        if count < 0 {
-            return Err(Rejection::BadRecord {
-                index: 0,
-                error: RecordError::NegativeCount,
-            });
-        }
         for index in 0..count {
             let bad = |error| Rejection::BadRecord { index, error };
             let parts = read_parts(&mut source).map_err(bad)?;
             let timestamp = times.timestamp(parts.timestamp_delta);
             self.one(index, parts.offset_delta, parts.key.is_some(), timestamp);
         }
-        match source.is_at_end() {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(RecordError::TrailingBytes),
-            Err(error) => Err(error),
+        if source.is_at_end() {
+            return Ok(());
         }
-        .map_err(|error| Rejection::BadRecord {
+        Err(Rejection::BadRecord {
             index: count,
-            error,
+            error: RecordError::TrailingBytes,
         })
     }
 
     #[inline]
-    fn one(&mut self, index: i32, offset_delta: i32, has_key: bool, timestamp: Timestamp) {
+    pub(super) fn one(
+        &mut self,
+        index: i32,
+        offset_delta: i32,
+        has_key: bool,
+        timestamp: Timestamp,
+    ) {
         if timestamp > self.newest.timestamp {
             self.newest = Newest {
                 timestamp,
@@ -135,7 +100,7 @@ impl<'r> Walk<'r> {
             };
         }
         let reason = check_key(has_key, self.rules)
-            .or_else(|| check_timestamp(self.header, timestamp, self.rules, self.now))
+            .or_else(|| check_timestamp(&self.header, timestamp, self.rules, self.now))
             .or_else(|| check_offset_delta(index, offset_delta));
         if let Some(reason) = reason {
             self.reject(index, reason);
@@ -151,10 +116,10 @@ impl<'r> Walk<'r> {
         }
     }
 
-    fn finish(self) -> Result<Newest, Rejection> {
+    pub(super) fn finish(&mut self) -> Result<Newest, Rejection> {
         if self.error_count > 0 {
             return Err(Rejection::Records {
-                errors: self.errors,
+                errors: std::mem::take(&mut self.errors),
                 count: self.error_count,
                 timestamp: self.timestamp_error,
             });
