@@ -3,7 +3,9 @@
 
 use engine_base::Timestamp;
 use engine_record::header::{stamp_base_offset, stamp_leader_epoch};
-use engine_record::{BATCH_HEADER_SIZE_BYTES, BatchHeader, BatchInfo, TimestampType};
+use engine_record::{
+    BATCH_HEADER_SIZE_BYTES, BatchHeader, BatchInfo, BatchView, EndTxnMarker, TimestampType,
+};
 
 use crate::error::AppendError;
 use crate::limits::{PENDING_SIZE_BYTES_MAX, UNSYNCED_SEGMENTS_MAX};
@@ -11,6 +13,7 @@ use crate::log::{Log, LogInner, LogState, Pending};
 use crate::roll::{RollInput, should_roll};
 use crate::segment::Segment;
 use crate::shared::Condition;
+use crate::txn_index::AbortedTxn;
 
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +50,9 @@ impl Log {
     ) -> Result<Appended, AppendError> {
         assert_eq!(batch.len(), info.size_bytes);
         let log = &*self.inner;
+        let marker = marker_of(batch, info);
         let state = &mut *log.state.borrow_mut();
-        if let Some(duplicate) = log.check_append(state, info)? {
+        if let Some(duplicate) = log.check_append(state, info, marker)? {
             return Ok(duplicate);
         }
         let base_offset = state.end_offset;
@@ -70,8 +74,10 @@ impl Log {
         if leader_epoch >= 0 && state.epochs.assign(leader_epoch, base_offset) {
             state.epochs_written = false;
         }
-        if !info.is_control {
-            state.producers.update(info, base_offset);
+        match marker {
+            Some(marker) => end_transaction(state, info, marker, base_offset),
+            None if info.is_control => {}
+            None => state.producers.update(info, base_offset),
         }
         state.end_offset = next_offset;
         push_pending(state, pending);
@@ -93,6 +99,7 @@ impl LogInner {
         &self,
         state: &LogState,
         info: &BatchInfo,
+        marker: Option<EndTxnMarker>,
     ) -> Result<Option<Appended>, AppendError> {
         match self.shared.condition.get() {
             Condition::Open => {}
@@ -102,7 +109,16 @@ impl LogInner {
         if state.is_deleted {
             return Err(AppendError::Deleted);
         }
-        if let Some(found) = state.producers.check(info).map_err(AppendError::Producer)? {
+        let producers = &state.producers;
+        let found = match marker {
+            // Whoever writes markers has checked by the transaction's version; this is the rule of
+            // every version.
+            Some(marker) => producers
+                .check_marker(info.producer_id, info.producer_epoch, marker, 0)
+                .map(|()| None),
+            None => producers.check(info),
+        };
+        if let Some(found) = found.map_err(AppendError::Producer)? {
             return Ok(Some(appended(state, info, found.base_offset, true)));
         }
         let pending = self.shared.pending_bytes.get();
@@ -169,6 +185,34 @@ impl LogInner {
         next.roll_jitter_ms = roll_jitter_ms(state.config.segment_jitter_ms);
         state.segments.push_back(next);
         self.shared.mark_for_destage(self);
+    }
+}
+
+/// The marker in a control batch of a producer; the quorum's own control batches have none.
+fn marker_of(batch: &[u8], info: &BatchInfo) -> Option<EndTxnMarker> {
+    if !info.is_control || !info.has_producer_id() {
+        return None;
+    }
+    let batch = BatchView::read(batch).expect("the batch that was validated");
+    EndTxnMarker::of(&batch).unwrap_or_else(|error| {
+        tracing::warn!("a control batch is malformed, and ends no transaction: {error}");
+        None
+    })
+}
+
+/// The marker was appended to the active segment, whose index gets what it aborted.
+fn end_transaction(state: &mut LogState, info: &BatchInfo, marker: EndTxnMarker, base_offset: i64) {
+    let ended = state.producers.update_marker(
+        info.producer_id,
+        info.producer_epoch,
+        marker,
+        base_offset,
+        info.max_timestamp,
+    );
+    if let Some(aborted) = ended.and_then(AbortedTxn::of) {
+        let index = state.active_mut().index.as_mut();
+        let index = index.expect("the active segment's index is in memory");
+        index.txns.push(aborted);
     }
 }
 

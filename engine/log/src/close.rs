@@ -179,6 +179,10 @@ impl LogInner {
             if let Some(index) = &mut active.index {
                 index.offsets.truncate_at(active.committed_position);
                 index.times.truncate_at(end_offset);
+                index.txns.truncate_to(end_offset);
+                if index.txns_written > index.txns.len() {
+                    index.txns_written = 0; // the whole file anew
+                }
                 let (timestamp, offset) = active.max_timestamp;
                 if offset < end_offset {
                     index.times.maybe_push(timestamp, offset);

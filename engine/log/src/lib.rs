@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod aborted_txns;
 mod advance;
 mod append;
 pub mod checkpoint_file;
@@ -45,8 +46,9 @@ mod recovery;
 pub mod retention;
 mod roll;
 mod scan;
-mod sealed_indexes;
 mod segment;
+mod segment_files;
+mod segment_lru;
 mod shared;
 mod store;
 mod sync;

@@ -16,17 +16,18 @@ use crate::config::LogConfig;
 use crate::error::StoreError;
 use crate::layout::{
     INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, LOG_SUFFIX, SNAPSHOT_SUFFIX, TIME_INDEX_SUFFIX,
-    parse_segment_file, segment_file,
+    TXN_INDEX_SUFFIX, parse_segment_file, segment_file,
 };
 use crate::leader_epochs::LeaderEpochs;
 use crate::log::{LogInner, LogState};
 use crate::offset_index::OffsetIndex;
 use crate::producer_state::ProducerState;
-use crate::recovery::{Snapshots, load_producers};
+use crate::recovery::{Snapshots, load_producers, rebuild_txns};
 use crate::scan::{ScanDepth, can_follow, scan};
 use crate::segment::{Segment, SegmentIndex};
 use crate::shared::Shared;
 use crate::time_index::{TIME_INDEX_ENTRY_SIZE_BYTES, TimeIndex};
+use crate::txn_index::TxnIndex;
 
 /// Larger index files are not Kafka's.
 pub(crate) const INDEX_READ_SIZE_BYTES_MAX: usize = 1 << 30;
@@ -66,16 +67,19 @@ pub(crate) async fn load_log(
     }
     let active = &mut segments[last];
     let end_offset = load_active(shared, &directory, active, &config).await?;
+    check_txns(&directory, shared.is_direct, &mut segments, end_offset).await?;
     let epochs = load_epochs(&directory).await;
     let end = (segments[last].base_offset, segments[last].end_position);
     // Most logs have none, and a start opens a thousand of them.
-    let producers = match has_snapshots {
+    let mut producers = match has_snapshots {
         true => {
             let is_direct = shared.is_direct;
             load_producers(&directory, is_direct, end, end_offset, Snapshots::Complete).await?
         }
         false => ProducerState::default(),
     };
+    // What a start finds is kept, and so are the markers in it.
+    producers.on_high_watermark(end_offset);
     let first = segments[0].base_offset;
     let state = LogState {
         config,
@@ -146,6 +150,14 @@ async fn find_segments_and_snapshots(
         })
         .collect();
     segments.sort_by_key(|segment| segment.base_offset);
+    let of_txns = entries
+        .iter()
+        .filter_map(|entry| parse_segment_file(entry.name.to_str()?, TXN_INDEX_SUFFIX));
+    for base_offset in of_txns {
+        if let Ok(index) = segments.binary_search_by_key(&base_offset, |it| it.base_offset) {
+            segments[index].has_txn_file = true;
+        }
+    }
     Ok((segments.into(), has_snapshots))
 }
 
@@ -286,6 +298,56 @@ pub(crate) async fn load_indexes(directory: &Path, base_offset: i64, size: u64) 
         (index.offsets, index.times) = (offsets, times);
     }
     index
+}
+
+/// Reads the transaction indexes that there are: the active segment keeps its own in memory, those
+/// of the others must be good when they are needed. One that is not is made anew, as Kafka does.
+async fn check_txns(
+    directory: &Path,
+    is_direct: bool,
+    segments: &mut VecDeque<Segment>,
+    log_end_offset: i64,
+) -> Result<(), StoreError> {
+    for index in 0..segments.len() {
+        let next_base = segments.get(index + 1).map(|next| next.base_offset);
+        let segment = &mut segments[index];
+        if !segment.has_txn_file {
+            continue;
+        }
+        let base_offset = segment.base_offset;
+        let end_offset = next_base.unwrap_or(log_end_offset);
+        let is_good = |txns: &TxnIndex| {
+            let last = txns.entries().last();
+            last.is_none_or(|last| last.last_offset < end_offset)
+        };
+        let found = load_txns(directory, base_offset).await?.filter(is_good);
+        let txns = match found {
+            Some(txns) => txns,
+            None => {
+                let end_position = segment.file_size_bytes;
+                rebuild_txns(directory, is_direct, base_offset, end_position).await?
+            }
+        };
+        if let Some(index) = &mut segment.index {
+            index.txns_written = txns.len();
+            index.txns = txns;
+        }
+    }
+    Ok(())
+}
+
+/// The transaction index of a segment, empty when it has none; `None` when the file is no such
+/// index.
+pub(crate) async fn load_txns(
+    directory: &Path,
+    base_offset: i64,
+) -> Result<Option<TxnIndex>, StoreError> {
+    let path = segment_file(directory, base_offset, TXN_INDEX_SUFFIX);
+    match fs::read_file(&path, INDEX_READ_SIZE_BYTES_MAX).await {
+        Ok(bytes) => Ok(TxnIndex::decode(base_offset, &bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Some(TxnIndex::new())),
+        Err(error) => Err(StoreError::io("reading", &path)(error)),
+    }
 }
 
 pub(crate) async fn load_epochs(directory: &Path) -> LeaderEpochs {

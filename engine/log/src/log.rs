@@ -259,7 +259,17 @@ impl Log {
     /// `read_committed` ends there. `None` without such a transaction.
     #[must_use]
     pub fn first_unstable_offset(&self) -> Option<i64> {
-        self.inner.state.borrow().producers.first_unstable_offset()
+        let state = self.inner.state.borrow();
+        let first_unstable = state.producers.first_unstable_offset()?;
+        // What was deleted from below an open transaction is not waited for.
+        Some(first_unstable.max(state.start_offset))
+    }
+
+    /// The high watermark moved: markers of transactions below it are safe, and no longer hold
+    /// `read_committed` readers back.
+    pub fn on_high_watermark(&self, high_watermark: i64) {
+        let mut state = self.inner.state.borrow_mut();
+        state.producers.on_high_watermark(high_watermark);
     }
 
     /// Bytes of all segments.

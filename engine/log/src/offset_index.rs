@@ -95,6 +95,17 @@ impl OffsetIndex {
             .map(|index| u64::from(self.entries[index].1))
     }
 
+    /// The offset of the first entry at or behind a position: no record before that position is at
+    /// or above it.
+    #[must_use]
+    pub fn offset_at_or_behind(&self, position: u64) -> Option<i64> {
+        let before = self
+            .entries
+            .partition_point(|&(_, at)| u64::from(at) < position);
+        let &(relative, _) = self.entries.get(before)?;
+        Some(self.base_offset + i64::from(relative))
+    }
+
     /// The position of the last entry.
     #[must_use]
     pub fn last_position(&self) -> Option<u64> {
@@ -183,6 +194,11 @@ mod tests {
                 (offset, position) = (offset + count, position + size);
             }
             prop_assert_eq!(OffsetIndex::decode(base_offset, &index.encode_from(0)), Some(index.clone()));
+            for &(_, _, position) in &batches {
+                let mut behind = batches.iter().filter(|&&(_, _, at)| at >= position);
+                let indexed = behind.find(|&&(_, last, at)| at > 0 && index.position_for(last) == at);
+                prop_assert_eq!(index.offset_at_or_behind(position), indexed.map(|it| it.1));
+            }
             for &(first, last, position) in &batches {
                 for offset in first..=last {
                     let found = index.position_for(offset);

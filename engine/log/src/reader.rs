@@ -12,10 +12,9 @@ use engine_base::{align_down, align_up};
 use engine_cache::PageKey;
 use engine_cache::limits::PAGE_SIZE_BYTES;
 use engine_record::{BATCH_HEADER_SIZE_BYTES, BatchHeader};
-use engine_runtime::{BlockBuf, File, OpenOptions, Slice};
+use engine_runtime::{BlockBuf, Slice};
 
 use crate::error::{ReadError, StoreError};
-use crate::layout;
 use crate::log::{Log, LogInner, LogState};
 use crate::offset_index::OffsetIndex;
 
@@ -33,6 +32,10 @@ pub struct ReadData {
     pub first_offset: i64,
     /// The offset after the last batch: where the next read begins.
     pub next_offset: i64,
+    /// No record that a reader with this much room could get is at or above it: the offset of the
+    /// first index entry behind, or of the next segment (Kafka's bound for the search for aborted
+    /// transactions). `None` when there is nothing to read at the offset.
+    pub index_bound_offset: Option<i64>,
 }
 
 /// What a reader wants.
@@ -194,7 +197,13 @@ fn plan(
             // the next one has it.
             Ok(None) if segment_index + 1 < state.segments.len() => segment_index += 1,
             Ok(None) => return Ok(Plan::Done(nothing)),
-            Ok(Some(data)) => return Ok(Plan::Done(data)),
+            Ok(Some((mut data, fetch_end))) => {
+                let behind = index.offset_at_or_behind(fetch_end);
+                let next_base = || Some(state.segments.get(segment_index + 1)?.base_offset);
+                let bound = behind.or_else(next_base).unwrap_or(state.end_offset);
+                data.index_bound_offset = Some(bound);
+                return Ok(Plan::Done(data));
+            }
         }
     }
 }
@@ -216,14 +225,15 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The batches that answer `request`; `None` when the segment ends before its first offset.
+    /// The batches that answer `request`, and where Kafka's answer would end, which is not cut at
+    /// batch bounds; `None` when the segment ends before its first offset.
     fn batches(
         &self,
         index: &OffsetIndex,
         end_position: u64,
         request: &ReadRequest,
         upper_bound: i64,
-    ) -> Result<Option<ReadData>, Stop> {
+    ) -> Result<Option<(ReadData, u64)>, Stop> {
         let mut position = index.position_for(request.from_offset);
         // Skip to the batch that holds the first offset.
         let first = loop {
@@ -241,11 +251,14 @@ impl Walk<'_> {
         let mut end = start;
         let mut next_offset = first.base_offset;
         let mut header = first;
-        loop {
+        let fetch_end = loop {
             let size = batch_size(&header, position, end_position)?;
             let is_forced = request.min_one_batch && position == start;
-            if header.next_offset() > upper_bound || (position + size > limit && !is_forced) {
-                break;
+            if header.next_offset() > upper_bound {
+                break position;
+            }
+            if position + size > limit && !is_forced {
+                break limit;
             }
             position += size;
             end = position;
@@ -258,15 +271,15 @@ impl Walk<'_> {
                 end = jump;
             }
             if position >= end_position || position >= limit {
-                break;
+                break position;
             }
             header = self.header(position)?;
             if end == position {
                 next_offset = next_offset.max(header.base_offset);
             }
-        }
+        };
         let slices = self.slices(start..end)?;
-        Ok(Some(ReadData {
+        let data = ReadData {
             size_bytes: (end - start) as usize,
             slices,
             first_offset: if end == start {
@@ -279,7 +292,9 @@ impl Walk<'_> {
             } else {
                 next_offset
             },
-        }))
+            index_bound_offset: None,
+        };
+        Ok(Some((data, fetch_end)))
     }
 
     fn header(&self, position: u64) -> Result<BatchHeader, Stop> {
@@ -437,64 +452,5 @@ impl LogInner {
             // A failed read ahead is repeated, and reported, by whoever needs the page.
             engine_runtime::spawn(async move { drop(log.page(next).await) }).detach();
         }
-    }
-
-    /// The open file of a segment.
-    pub(crate) async fn segment_file(&self, segment_base: i64) -> Result<Rc<File>, StoreError> {
-        let opened = |log: &Self| {
-            let state = log.state.borrow();
-            state
-                .segment(segment_base)
-                .and_then(|segment| segment.file.clone())
-        };
-        if let Some(file) = opened(self) {
-            return Ok(file);
-        }
-        let path = layout::segment_file(&self.directory, segment_base, layout::LOG_SUFFIX);
-        let options = OpenOptions {
-            read: true,
-            write: true,
-            direct: self.shared.is_direct,
-            ..OpenOptions::default()
-        };
-        let file = File::open(&path, options)
-            .await
-            .map_err(StoreError::io("opening", &path))?;
-        if let Some(file) = opened(self) {
-            return Ok(file); // somebody was faster; one file for each segment
-        }
-        let file = Rc::new(file);
-        if let Some(segment) = self.state.borrow_mut().segment_mut(segment_base) {
-            segment.file = Some(Rc::clone(&file));
-        }
-        Ok(file)
-    }
-
-    /// The offset index of a sealed segment. One that cannot be read is answered by an empty one:
-    /// the walk then begins at the segment's start.
-    async fn sealed_index(&self, segment_base: i64) -> Result<Rc<OffsetIndex>, StoreError> {
-        let key = (self.key, segment_base);
-        if let Some(index) = self.shared.sealed_indexes.borrow_mut().find(key) {
-            return Ok(index);
-        }
-        let size_max = self.state.borrow().config.index_size_bytes_max as usize;
-        let path = layout::segment_file(&self.directory, segment_base, layout::INDEX_SUFFIX);
-        let bytes = engine_runtime::fs::read_file(&path, size_max.max(1 << 24)).await;
-        let decoded = bytes
-            .ok()
-            .and_then(|bytes| OffsetIndex::decode(segment_base, &bytes));
-        let index = Rc::new(decoded.unwrap_or_else(|| {
-            tracing::warn!(
-                "{}: the index cannot be used; reads of this segment begin at its start until \
-                 the next recovery rebuilds it",
-                path.display()
-            );
-            OffsetIndex::new(segment_base)
-        }));
-        self.shared
-            .sealed_indexes
-            .borrow_mut()
-            .insert(key, Rc::clone(&index));
-        Ok(index)
     }
 }

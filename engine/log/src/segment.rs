@@ -19,6 +19,7 @@ use crate::hold::Held;
 use crate::limits::EXTEND_SIZE_BYTES_MIN;
 use crate::offset_index::OffsetIndex;
 use crate::time_index::TimeIndex;
+use crate::txn_index::TxnIndex;
 
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -50,8 +51,11 @@ pub(crate) struct Segment {
     pub(crate) held: Held,
     /// First sequence of the journal file that holds the oldest unit not in the file yet.
     pub(crate) pinned_file: Option<u64>,
-    /// Offsets and times; `None` for a sealed segment whose index is on disk only.
+    /// Offsets, times and aborted transactions; `None` for a sealed segment whose indexes are on
+    /// disk only.
     pub(crate) index: Option<SegmentIndex>,
+    /// A `.txnindex` file is there. Most segments have none, and nobody looks for it.
+    pub(crate) has_txn_file: bool,
     /// Indexes on disk are durable and exact for the batches below this.
     pub(crate) synced_position: u64,
     /// Indexes and length are durable: nothing of the segment needs the journal.
@@ -87,6 +91,7 @@ impl Segment {
             held: Held::default(),
             pinned_file: None,
             index: Some(SegmentIndex::new(base_offset)),
+            has_txn_file: false,
             synced_position: 0,
             is_synced: false,
             max_timestamp: (-1, -1),
@@ -146,12 +151,15 @@ impl Segment {
 pub(crate) struct SegmentIndex {
     pub(crate) offsets: OffsetIndex,
     pub(crate) times: TimeIndex,
+    pub(crate) txns: TxnIndex,
     /// Bytes of batches since the last entry.
     pub(crate) bytes_since_entry: u64,
     /// Entries of `offsets` that are in the `.index` file.
     pub(crate) offsets_written: usize,
     /// Entries of `times` that are in the `.timeindex` file.
     pub(crate) times_written: usize,
+    /// Entries of `txns` that are in the `.txnindex` file.
+    pub(crate) txns_written: usize,
 }
 
 impl SegmentIndex {
@@ -159,9 +167,11 @@ impl SegmentIndex {
         Self {
             offsets: OffsetIndex::new(base_offset),
             times: TimeIndex::new(base_offset),
+            txns: TxnIndex::new(),
             bytes_since_entry: 0,
             offsets_written: 0,
             times_written: 0,
+            txns_written: 0,
         }
     }
 }

@@ -11,7 +11,9 @@ use engine_runtime::Notify;
 use crate::config::StoreConfig;
 use crate::error::StoreError;
 use crate::log::LogInner;
-use crate::sealed_indexes::SealedIndexes;
+use crate::offset_index::OffsetIndex;
+use crate::segment_lru::{SegmentKey, SegmentLru};
+use crate::txn_index::TxnIndex;
 
 /// What the store can do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +37,10 @@ pub(crate) struct Shared {
     pub(crate) syncs_each_file: bool,
     pub(crate) chunks: Rc<ChunkPool>,
     pub(crate) pages: RefCell<PageCache>,
-    pub(crate) sealed_indexes: RefCell<SealedIndexes>,
+    /// Offset indexes of sealed segments that cold readers used lately.
+    pub(crate) sealed_indexes: RefCell<SegmentLru<Rc<OffsetIndex>>>,
+    /// Transaction indexes of sealed segments that `read_committed` readers used lately.
+    pub(crate) sealed_txns: RefCell<SegmentLru<Rc<TxnIndex>>>,
     /// Pages that are being read; whoever wants one of them waits for `progress`.
     pub(crate) pages_loading: RefCell<Vec<PageKey>>,
     /// By index; the place of a deleted log is taken again.
@@ -121,6 +126,18 @@ impl Shared {
             );
         }
         self.progress.notify_all();
+    }
+
+    /// Forgets what is at hand of a log's sealed segments: it was cut or deleted.
+    pub(crate) fn forget_sealed(&self, log: u32) {
+        self.sealed_indexes.borrow_mut().forget_log(log);
+        self.sealed_txns.borrow_mut().forget_log(log);
+    }
+
+    /// The same of one segment.
+    pub(crate) fn forget_segment(&self, key: SegmentKey) {
+        self.sealed_indexes.borrow_mut().forget(key);
+        self.sealed_txns.borrow_mut().forget(key);
     }
 
     pub(crate) fn is_failed(&self) -> bool {

@@ -18,8 +18,10 @@ use crate::checkpoint_file;
 use crate::config::{FlushFiles, IoMode, LogConfig, StoreConfig};
 use crate::error::StoreError;
 use crate::layout;
+use crate::limits::SEALED_INDEXES_MAX;
 use crate::load::{LogToLoad, load_log};
 use crate::log::{Log, LogInner};
+use crate::segment_lru::SegmentLru;
 use crate::shared::{Condition, Shared};
 
 /// A partition that a store shall open.
@@ -217,10 +219,7 @@ impl LogStore {
             .pages
             .borrow_mut()
             .remove_where(|key| key.log == inner.key);
-        self.shared
-            .sealed_indexes
-            .borrow_mut()
-            .forget_log(inner.key);
+        self.shared.forget_sealed(inner.key);
         inner.state.borrow_mut().tail.clear();
 
         let directory = &self.shared.config.directory;
@@ -290,7 +289,8 @@ async fn open_shared(config: StoreConfig) -> Result<Shared, StoreError> {
         syncs_each_file,
         chunks: Rc::new(ChunkPool::new(config.cache_size_bytes)),
         pages: RefCell::new(PageCache::default()),
-        sealed_indexes: RefCell::default(),
+        sealed_indexes: RefCell::new(SegmentLru::new(SEALED_INDEXES_MAX)),
+        sealed_txns: RefCell::new(SegmentLru::new(SEALED_INDEXES_MAX)),
         pages_loading: RefCell::default(),
         logs: RefCell::default(),
         dirty: RefCell::default(),

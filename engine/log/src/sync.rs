@@ -8,12 +8,14 @@ use engine_runtime::{File, OpenOptions, Slice, WriteMode, fs};
 
 use crate::error::StoreError;
 use crate::layout::{
-    INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, SNAPSHOT_SUFFIX, TIME_INDEX_SUFFIX, segment_file,
+    INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, SNAPSHOT_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX,
+    segment_file,
 };
 use crate::log::{LogInner, LogState};
 use crate::offset_index::OFFSET_INDEX_ENTRY_SIZE_BYTES;
 use crate::producer_snapshot;
 use crate::time_index::TIME_INDEX_ENTRY_SIZE_BYTES;
+use crate::txn_index::TXN_INDEX_ENTRY_SIZE_BYTES;
 
 impl LogState {
     /// Takes a snapshot of the producers as of the log's end, to be written later.
@@ -180,7 +182,7 @@ impl LogInner {
                 times,
             ),
         ];
-        let mut is_new = false;
+        let mut is_new = self.write_txns(base_offset).await?;
         for (suffix, position, bytes) in files {
             is_new |= position == 0;
             if !bytes.is_empty() || position == 0 {
@@ -199,6 +201,51 @@ impl LogInner {
             index.times_written = index.times_written.max(written.1 + time_count);
         }
         Ok(())
+    }
+
+    /// The same for the transaction index, which has a file only when it has entries. Returns
+    /// whether a name came or went.
+    async fn write_txns(&self, base_offset: i64) -> Result<bool, StoreError> {
+        let (written, bytes, has_file) = {
+            let state = self.state.borrow();
+            let Some(segment) = state.segment(base_offset) else {
+                return Ok(false);
+            };
+            let Some(index) = &segment.index else {
+                return Ok(false);
+            };
+            let written = index.txns_written;
+            (
+                written,
+                index.txns.encode_from(written),
+                segment.has_txn_file,
+            )
+        };
+        let is_stale = has_file && written == 0;
+        if bytes.is_empty() && !is_stale {
+            return Ok(false);
+        }
+        let count = bytes.len() / TXN_INDEX_ENTRY_SIZE_BYTES;
+        if count > 0 {
+            let position = (written * TXN_INDEX_ENTRY_SIZE_BYTES) as u64;
+            self.write_index(base_offset, TXN_INDEX_SUFFIX, position, bytes)
+                .await?;
+        } else {
+            let path = segment_file(&self.directory, base_offset, TXN_INDEX_SUFFIX);
+            match fs::remove_file(&path).await {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(StoreError::io("removing", &path)(error));
+                }
+                _ => {}
+            }
+        }
+        if let Some(segment) = self.state.borrow_mut().segment_mut(base_offset)
+            && let Some(index) = &mut segment.index
+        {
+            segment.has_txn_file = count > 0;
+            index.txns_written = index.txns_written.max(written + count);
+        }
+        Ok(has_file != (count > 0))
     }
 
     async fn write_index(

@@ -175,6 +175,7 @@ impl LogInner {
             .borrow_mut()
             .remove_where(|key| key.log == self.key && removed.contains(&key.segment_base));
         for base_offset in removed {
+            self.shared.forget_segment((self.key, base_offset));
             self.remove_segment_files(base_offset).await?;
         }
         self.write_epochs().await

@@ -17,6 +17,7 @@ use crate::log::{Control, Log, LogInner};
 use crate::recovery::{Snapshots, load_producers};
 use crate::scan::{ScanDepth, scan};
 use crate::segment::Segment;
+use crate::txn_index::TxnIndex;
 
 impl Log {
     /// Cuts the log so that it ends at `offset`; does nothing when it ends there or before. A
@@ -78,7 +79,7 @@ impl LogInner {
             .pages
             .borrow_mut()
             .remove_where(|key| key.log == self.key);
-        self.shared.sealed_indexes.borrow_mut().forget_log(self.key);
+        self.shared.forget_sealed(self.key);
         for base_offset in bases.into_iter().filter(|&base| base > segment_base) {
             self.remove_segment_files(base_offset).await?;
         }
@@ -86,7 +87,7 @@ impl LogInner {
         let failed = || StoreError::io("cutting", file.path());
         file.set_len(position).await.map_err(failed())?;
         file.sync_all().await.map_err(failed())?;
-        self.reload_active(segment_base, position).await?;
+        self.reload_active(segment_base, position, offset).await?;
         // Now, not at the next seal: a second cut would believe the entries that are behind this.
         self.write_indexes(segment_base).await?;
         self.write_epochs().await?;
@@ -100,7 +101,10 @@ impl LogInner {
             Snapshots::Behind,
         )
         .await?;
-        self.state.borrow_mut().producers = producers;
+        let state = &mut *self.state.borrow_mut();
+        state.producers = producers;
+        state.snapshots.retain(|&(taken_at, _)| taken_at <= offset);
+        state.snapshot_offset = state.snapshot_offset.min(offset);
         Ok(())
     }
 
@@ -170,9 +174,27 @@ impl LogInner {
         Ok(buffer[..size].to_vec())
     }
 
+    /// The aborted transactions of a segment: what is in memory is complete, the file may be behind.
+    async fn txns_of(&self, segment_base: i64) -> Result<TxnIndex, StoreError> {
+        if let Some(segment) = self.state.borrow().segment(segment_base)
+            && let Some(index) = &segment.index
+        {
+            return Ok(index.txns.clone());
+        }
+        let txns = self.sealed_txns(segment_base).await?;
+        Ok((*txns).clone())
+    }
+
     /// The cut segment is active from now on: its indexes are read again, up to the cut.
-    async fn reload_active(&self, segment_base: i64, position: u64) -> Result<(), StoreError> {
+    async fn reload_active(
+        &self,
+        segment_base: i64,
+        position: u64,
+        end_offset: i64,
+    ) -> Result<(), StoreError> {
         let config = self.state.borrow().config.clone();
+        let mut txns = self.txns_of(segment_base).await?;
+        txns.truncate_to(end_offset);
         let mut fresh = Segment::new(segment_base, engine_runtime::wall_clock_ms());
         fresh.is_created = true;
         fresh.file_size_bytes = position;
@@ -189,6 +211,8 @@ impl LogInner {
         if let Some(index) = &mut fresh.index {
             // The files may hold entries behind the cut: they are written anew.
             (index.offsets_written, index.times_written) = (0, 0);
+            (index.txns, index.txns_written) = (txns, 0);
+            fresh.has_txn_file = old.has_txn_file;
         }
         *old = fresh;
         Ok(())

@@ -10,6 +10,8 @@
 
 use engine_codec::{Reader, Writer};
 
+use crate::producer_state::CompletedTxn;
+
 /// Bytes of one entry.
 pub const TXN_INDEX_ENTRY_SIZE_BYTES: usize = 34;
 
@@ -27,6 +29,19 @@ pub struct AbortedTxn {
     /// First offset of an undecided transaction once this one ended; everything before was
     /// decided, which bounds how far a reader has to look.
     pub last_stable_offset: i64,
+}
+
+impl AbortedTxn {
+    /// The entry of a transaction that has ended; none when it was committed.
+    #[must_use]
+    pub fn of(ended: CompletedTxn) -> Option<Self> {
+        ended.is_aborted.then_some(Self {
+            producer_id: ended.producer_id,
+            first_offset: ended.first_offset,
+            last_offset: ended.last_offset,
+            last_stable_offset: ended.last_stable_offset,
+        })
+    }
 }
 
 /// What a reader finds.

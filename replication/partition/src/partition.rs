@@ -226,6 +226,7 @@ impl Partition {
             return false;
         }
         self.high_watermark.set(after);
+        self.log.on_high_watermark(after);
         self.advanced.notify_all();
         self.watchers.wake();
         true

@@ -11,7 +11,7 @@ use super::{RecoveryReport, run_all};
 use crate::error::StoreError;
 use crate::layout::{
     INDEX_SUFFIX, LOG_START_OFFSET_CHECKPOINT, LOG_SUFFIX, RECOVERY_POINT_CHECKPOINT,
-    TIME_INDEX_SUFFIX, partition_folder, segment_file,
+    TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, partition_folder, segment_file,
 };
 use crate::limits::LOGS_IN_FLIGHT_MAX;
 use crate::load::{find_segments, load_indexes};
@@ -130,7 +130,13 @@ async fn cut(directory: &Path, base_offset: i64, position: u64) -> Result<(), St
 }
 
 async fn remove_segment(directory: &Path, base_offset: i64) -> Result<(), StoreError> {
-    for suffix in [LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX] {
+    let suffixes = [
+        LOG_SUFFIX,
+        INDEX_SUFFIX,
+        TIME_INDEX_SUFFIX,
+        TXN_INDEX_SUFFIX,
+    ];
+    for suffix in suffixes {
         let path = segment_file(directory, base_offset, suffix);
         match fs::remove_file(&path).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -12,6 +12,7 @@
 //! Idempotent: the journals are voided, in one durable step, only after everything that was done
 //! is synced. A crash anywhere before that does it all again, from the same journals.
 
+mod aborted;
 mod kafka;
 mod rebuild;
 mod repair;
@@ -36,6 +37,7 @@ use crate::layout::{
 use crate::limits::LOGS_IN_FLIGHT_MAX;
 use crate::store::{Progress, find_partitions, journal_error, read_checkpoint};
 use crate::write::run_all;
+pub(crate) use aborted::rebuild_txns;
 pub(crate) use rebuild::{Snapshots, load_producers};
 pub use repair::RecoveredLog;
 use replay::LogReplay;

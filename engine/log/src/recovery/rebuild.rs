@@ -9,19 +9,21 @@ use engine_runtime::{File, OpenOptions, Slice, WriteMode, fs};
 use crate::error::{Damage, StoreError};
 use crate::layout::{
     INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, LOG_SUFFIX, SNAPSHOT_SUFFIX, TIME_INDEX_SUFFIX,
-    parse_segment_file, segment_file,
+    TXN_INDEX_SUFFIX, parse_segment_file, segment_file,
 };
 use crate::leader_epochs::LeaderEpochs;
-use crate::load::{find_segments, load_epochs, load_indexes};
+use crate::load::{find_segments, load_epochs, load_indexes, load_txns};
 use crate::producer_snapshot;
 use crate::producer_state::ProducerState;
+use crate::recovery::aborted::aborted_in;
 use crate::scan::{ScanDepth, ScanEnd, can_follow, scan};
 use crate::segment::{Segment, SegmentIndex};
+use crate::txn_index::{AbortedTxn, TxnIndex};
 
 /// Kafka's default; a log with another interval gets a denser or sparser index, both are right.
 const INDEX_INTERVAL_BYTES: u64 = 4096;
 /// Larger snapshots are not Kafka's.
-const SNAPSHOT_SIZE_BYTES_MAX: usize = 1 << 30;
+pub(super) const SNAPSHOT_SIZE_BYTES_MAX: usize = 1 << 30;
 
 /// A folder whose derived files are being rebuilt.
 pub(crate) struct Rebuild {
@@ -149,7 +151,7 @@ impl Rebuild {
             ScanDepth::Checksums,
             |_, header, bytes| {
                 if header.base_offset >= from {
-                    replay_batch(producers, bytes);
+                    let _ = replay_batch(producers, bytes);
                 }
                 true
             },
@@ -174,6 +176,10 @@ impl Rebuild {
         } = segment;
         let file = self.open(base_offset).await?;
         let mut index = load_indexes(&self.directory, base_offset, synced_position.max(1)).await;
+        let (txns, synced_position) = match load_txns(&self.directory, base_offset).await? {
+            Some(txns) => (txns, synced_position),
+            None => (TxnIndex::new(), 0), // walk over all of it
+        };
         index.offsets.truncate_at(synced_position);
         let from = index.offsets.last_position().unwrap_or(0);
         let first_offset = first_offset_at(&file, base_offset, from..end_position).await?;
@@ -183,6 +189,8 @@ impl Rebuild {
         }
         // The batch of the last kept entry is walked over again, for its timestamp.
         keep_times_through(&mut index, first_offset, from);
+        index.txns = txns;
+        index.txns.truncate_to(first_offset);
         let mut rebuilt = Segment::new(base_offset, 0);
         rebuilt.max_timestamp = index.times.last().unwrap_or((-1, -1));
         rebuilt.index = Some(index);
@@ -197,6 +205,7 @@ impl Rebuild {
         } else {
             self.producers_from
         };
+        let (mut aborted, mut has_unseen_markers) = (Vec::new(), false);
         let end = scan(
             &file,
             from..end_position,
@@ -227,13 +236,26 @@ impl Rebuild {
                     epochs.assign(header.leader_epoch, header.base_offset);
                 }
                 if header.base_offset >= known_below {
-                    replay_batch(producers, bytes);
+                    aborted.extend(replay_batch(producers, bytes));
+                } else {
+                    has_unseen_markers |=
+                        header.attributes.is_control() && header.has_producer_id();
                 }
                 true
             },
         )
         .await
         .map_err(StoreError::io("reading", file.path()))?;
+        if has_unseen_markers {
+            // The snapshot has seen these transactions end, and does not tell where they began.
+            let walked = (base_offset, end.position);
+            let markers = first_offset..known_below;
+            let unseen = aborted_in(&self.directory, self.is_direct, walked, markers).await?;
+            aborted.splice(0..0, unseen);
+        }
+        if let Some(index) = &mut rebuilt.index {
+            aborted.into_iter().for_each(|txn| index.txns.push(txn));
+        }
         self.write_indexes(base_offset, &mut rebuilt, is_sealed)
             .await?;
         Ok(Rebuilt {
@@ -246,6 +268,10 @@ impl Rebuild {
     /// Writes epochs and a producer snapshot for a log that ends here. The caller syncs.
     pub(crate) async fn finish(mut self, end_offset: i64) -> Result<(), StoreError> {
         self.epochs.truncate_end(end_offset);
+        if self.producers_from != i64::MAX && self.producers_from > end_offset {
+            // The walk has cut the log below the snapshot that it began with.
+            self.producers = self.producers_at(end_offset).await?;
+        }
         self.write(
             &self.directory.join(LEADER_EPOCH_CHECKPOINT),
             self.epochs.encode().into_bytes(),
@@ -257,6 +283,24 @@ impl Rebuild {
                 .await?;
         }
         Ok(())
+    }
+
+    /// The producers of a log that was just cut, from an older snapshot.
+    async fn producers_at(&self, end_offset: i64) -> Result<ProducerState, StoreError> {
+        let segments = find_segments(&self.directory).await?;
+        let Some(last) = segments.back() else {
+            return Ok(ProducerState::default());
+        };
+        let active = (last.base_offset, last.file_size_bytes);
+        let snapshots = Snapshots::Behind;
+        load_producers(
+            &self.directory,
+            self.is_direct,
+            active,
+            end_offset,
+            snapshots,
+        )
+        .await
     }
 
     async fn write_indexes(
@@ -276,7 +320,17 @@ impl Rebuild {
         let path = segment_file(&self.directory, base_offset, INDEX_SUFFIX);
         self.write(&path, index.offsets.encode_from(0)).await?;
         let path = segment_file(&self.directory, base_offset, TIME_INDEX_SUFFIX);
-        self.write(&path, index.times.encode_from(0)).await
+        self.write(&path, index.times.encode_from(0)).await?;
+        let path = segment_file(&self.directory, base_offset, TXN_INDEX_SUFFIX);
+        if !index.txns.is_empty() {
+            return self.write(&path, index.txns.encode_from(0)).await;
+        }
+        match fs::remove_file(&path).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(StoreError::io("removing", &path)(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes a whole file in place: recovery syncs the file system once, and until then the
@@ -347,15 +401,19 @@ pub(crate) fn damage_at(directory: &Path, base_offset: i64, rebuilt: &Rebuilt) -
     }
 }
 
-fn replay_batch(producers: &mut ProducerState, bytes: &[u8]) {
-    if let Ok(batch) = BatchView::read(bytes)
-        && let Err(error) = producers.replay(&batch)
-    {
-        // The checksum was good: the broker that wrote it wrote it so.
-        tracing::warn!(
-            "a control batch at {} is malformed: {error}",
-            batch.header().base_offset
-        );
+/// Tells the producers of a batch; the transaction that it aborted, if it did.
+fn replay_batch(producers: &mut ProducerState, bytes: &[u8]) -> Option<AbortedTxn> {
+    let batch = BatchView::read(bytes).ok()?;
+    match producers.replay(&batch) {
+        Ok(ended) => ended.and_then(AbortedTxn::of),
+        Err(error) => {
+            // The checksum was good: the broker that wrote it wrote it so.
+            tracing::warn!(
+                "a control batch at {} is malformed: {error}",
+                batch.header().base_offset
+            );
+            None
+        }
     }
 }
 
