@@ -13,7 +13,9 @@ use engine_log::{
     recover,
 };
 use engine_record::validate::{Origin, Rules, validate_batch};
-use engine_record::{BatchBuilder, BatchInfo, BatchOptions, Batches, Decompressor};
+use engine_record::{
+    BatchBuilder, BatchInfo, BatchOptions, Batches, Decompressor, EndTxnMarker, TxnOutcome,
+};
 use engine_runtime::{Either, SimOptions, SimWorld, fs, race, random_u64, sleep, spawn, yield_now};
 use replication_partition::{Begun, Deleted, Isolation, Partition, Turn, Watcher};
 
@@ -261,5 +263,40 @@ fn a_watcher_of_many_partitions_wakes_when_one_of_them_moves() {
         stays_asleep(&watcher).await;
         append(&partitions[0], 3).await;
         watcher.woken().await;
+    });
+}
+
+#[test]
+fn the_last_stable_offset_waits_for_a_marker_that_is_kept() {
+    with_partitions(60, |partitions| async move {
+        let partition = &partitions[0];
+        let mut builder = BatchBuilder::new(BatchOptions {
+            producer_id: 7,
+            producer_epoch: 0,
+            base_sequence: 0,
+            transactional: true,
+            ..BatchOptions::default()
+        });
+        builder.append(NOW_MS, None, Some(&1_u32.to_be_bytes()), &[]);
+        partition.append_own(&builder.finish(), NOW_MS).unwrap();
+        append(partition, 2).await;
+        partition.committed(2).await.unwrap();
+        assert_eq!(partition.last_stable_offset(), 0);
+        assert_eq!(numbers(partition, Isolation::LastStable).await, []);
+        let marker = EndTxnMarker {
+            outcome: TxnOutcome::Abort,
+            coordinator_epoch: 0,
+        };
+        let marker = marker.batch(7, 0, BatchOptions::default(), NOW_MS);
+        partition.append_own(&marker, NOW_MS).unwrap();
+        assert_eq!(partition.last_stable_offset(), 0, "the marker is not kept");
+        partition.committed(3).await.unwrap();
+        assert_eq!(partition.last_stable_offset(), 3);
+        let aborted = partition.log().aborted_txns(0, 3).await.unwrap();
+        let found: Vec<_> = aborted
+            .iter()
+            .map(|txn| (txn.producer_id, txn.first_offset))
+            .collect();
+        assert_eq!(found, [(7, 0)]);
     });
 }
