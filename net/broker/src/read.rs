@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use engine_base::Instant;
-use engine_log::ReadError;
+use engine_log::txn_index::AbortedTxn;
+use engine_log::{ReadData, ReadError};
 use engine_runtime::{Slice, now, timeout};
 use net_wire::ErrorCode;
 use net_wire::message::fetch::EpochEndOffset;
@@ -23,6 +24,8 @@ pub(crate) struct PartitionRead {
     pub(crate) last_stable_offset: i64,
     pub(crate) log_start_offset: i64,
     pub(crate) diverging: Option<EpochEndOffset>,
+    /// The transactions that a `read_committed` reader skips among the records; `None` is null.
+    pub(crate) aborted: Option<Vec<AbortedTxn>>,
     /// Whole batches, back to back.
     pub(crate) records: Vec<Slice>,
     pub(crate) size_bytes: usize,
@@ -39,10 +42,27 @@ impl PartitionRead {
             last_stable_offset: -1,
             log_start_offset: -1,
             diverging: None,
+            aborted: None,
             records: Vec::new(),
             size_bytes: 0,
             end_offset: -1,
         }
+    }
+
+    /// An error that is known before a partition was asked. Kafka's answer then lists no aborted
+    /// transactions, where a partition's own error has null.
+    pub(crate) fn refusal(error_code: ErrorCode) -> Self {
+        Self {
+            aborted: Some(Vec::new()),
+            ..Self::error(error_code)
+        }
+    }
+
+    /// What was read does not fit the answer after all, and waits for the next fetch.
+    pub(crate) fn drop_records(&mut self) {
+        self.records.clear();
+        self.size_bytes = 0;
+        self.aborted = None;
     }
 
     /// Whether the client should hear of it at once.
@@ -97,6 +117,7 @@ async fn read_one(
         last_stable_offset: partition.last_stable_offset(),
         log_start_offset: partition.log_start_offset(),
         diverging: None,
+        aborted: None,
         records: Vec::new(),
         size_bytes: 0,
         end_offset: partition.end_offset(isolation),
@@ -120,17 +141,41 @@ async fn read_one(
     let size_bytes_max = usize::try_from(wanted.size_bytes_max)
         .unwrap_or(0)
         .min(room);
-    match partition
-        .read(wanted.fetch_offset, size_bytes_max, isolation, wants_one)
-        .await
-    {
-        Ok(data) => {
-            read.size_bytes = data.slices.iter().map(|slice| slice.len()).sum();
+    let data = partition.read(wanted.fetch_offset, size_bytes_max, isolation, wants_one);
+    let done = match data.await {
+        Ok(data) if isolation == Isolation::LastStable => {
+            let aborted = aborted_in(partition, wanted.fetch_offset, size_bytes_max, &data).await;
+            aborted.map(|aborted| (data, aborted))
+        }
+        other => other.map(|data| (data, None)),
+    };
+    match done {
+        Ok((data, aborted)) => {
+            read.size_bytes = data.size_bytes;
             read.records = data.slices;
+            read.aborted = aborted;
             read
         }
         Err(error) => PartitionRead::error(read_error(partition, &error)),
     }
+}
+
+/// The aborted transactions among what was read. Null, as in Kafka, when there is a batch and it
+/// does not fit.
+async fn aborted_in(
+    partition: &Partition,
+    fetch_offset: i64,
+    size_bytes_max: usize,
+    data: &ReadData,
+) -> Result<Option<Vec<AbortedTxn>>, ReadError> {
+    let Some(bound) = data.index_bound_offset else {
+        return Ok(Some(Vec::new()));
+    };
+    if data.size_bytes == 0 && size_bytes_max > 0 {
+        return Ok(None);
+    }
+    let aborted = partition.log().aborted_txns(fetch_offset, bound).await?;
+    Ok(Some(aborted))
 }
 
 /// The code of an epoch that is not the partition's.

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use engine_base::{HashSet, Instant, TopicPartition, Uuid};
 use engine_codec::{Message, Reader};
+use engine_log::txn_index::AbortedTxn;
 use engine_runtime::{Slice, now};
 use net_conn::{Answer, Close};
 use net_wire::ErrorCode;
-use net_wire::message::fetch::{FetchRequest, PartitionData};
+use net_wire::message::fetch::{AbortedTransaction, FetchRequest, PartitionData};
 use net_wire::view::fetch::{FetchResponseBuilder, FetchResponseStart, Part};
 use replication_partition::Isolation;
 
@@ -113,7 +114,7 @@ fn refuse(
         ..FetchResponseStart::default()
     };
     let read = |(partition, _): &(PartitionRef, Wanted)| {
-        (partition.clone(), PartitionRead::error(error_code))
+        (partition.clone(), PartitionRead::refusal(error_code))
     };
     let answers: Vec<_> = wanted.iter().map(read).collect();
     encode(context, start, &answers)
@@ -257,7 +258,7 @@ impl Plan {
         let mut reads = Vec::with_capacity(self.places.len());
         for place in &self.places {
             let mut read = match place {
-                Err(error_code) => PartitionRead::error(*error_code),
+                Err(error_code) => PartitionRead::refusal(*error_code),
                 Ok(_) => found
                     .next()
                     .expect("one for each item")
@@ -265,8 +266,7 @@ impl Plan {
             };
             // Every owner had the whole room: what is too much together waits for the next fetch.
             if read.size_bytes > room && has_data {
-                read.records.clear();
-                read.size_bytes = 0;
+                read.drop_records();
             }
             has_data |= read.size_bytes > 0;
             room = room.saturating_sub(read.size_bytes);
@@ -360,8 +360,18 @@ fn data_of(partition: &PartitionRef, read: &PartitionRead) -> PartitionData<'sta
         last_stable_offset: read.last_stable_offset,
         log_start_offset: read.log_start_offset,
         diverging_epoch: read.diverging.clone().unwrap_or_default(),
-        aborted_transactions: None,
+        aborted_transactions: read
+            .aborted
+            .as_ref()
+            .map(|aborted| aborted.iter().map(aborted_transaction).collect()),
         records: None,
         ..PartitionData::default()
+    }
+}
+
+fn aborted_transaction(txn: &AbortedTxn) -> AbortedTransaction {
+    AbortedTransaction {
+        producer_id: txn.producer_id,
+        first_offset: txn.first_offset,
     }
 }
