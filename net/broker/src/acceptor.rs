@@ -14,6 +14,7 @@ use crate::context::Client;
 use crate::core::Core;
 use crate::dispatch::Dispatcher;
 use crate::metrics;
+use crate::order::Order;
 
 /// How long to wait when the process has no descriptor left for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -112,6 +113,7 @@ fn adopt(core: Rc<Core>, handoff: StreamHandoff, address: SocketAddr, listener: 
                     connection: handle.id,
                     address,
                     listener,
+                    produces: Order::default(),
                 },
             )
         };

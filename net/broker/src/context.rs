@@ -10,6 +10,7 @@ use net_wire::RequestHeader;
 
 use crate::catalog::Catalog;
 use crate::core::Core;
+use crate::order::Order;
 
 /// One request: whose it is, which version it speaks, and the state of its core.
 pub(crate) struct Context<'a> {
@@ -35,4 +36,6 @@ pub(crate) struct Client {
     pub(crate) address: SocketAddr,
     /// Index into the broker's listeners: what is advertised follows from it.
     pub(crate) listener: usize,
+    /// Whose turn it is to begin its appends.
+    pub(crate) produces: Order,
 }

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use engine_base::{HashMap, ShardId, TopicPartition};
 use engine_log::{Log, LogStore, StoreError};
-use engine_record::Decompressor;
 use engine_runtime::{JoinHandle, Notify};
 use engine_shard::{Placement, Shards};
 use net_conn::{Budget, Registry};
@@ -19,6 +18,7 @@ use crate::acceptor::Load;
 use crate::catalog::Catalog;
 use crate::config::BrokerConfig;
 use crate::controller_host::ControllerHost;
+use crate::door::Door;
 use crate::fetch_session::FetchSessions;
 use crate::group_host::GroupHost;
 use crate::metrics::{Metrics, Snapshot};
@@ -49,7 +49,7 @@ pub(crate) struct Core {
     /// On shard 0: how many connections every shard has.
     pub(crate) load: Load,
     pub(crate) budget: Rc<Budget>,
-    pub(crate) decompressor: RefCell<Decompressor>,
+    pub(crate) door: Door,
     pub(crate) metrics: Metrics,
     /// The next producer id of the block this shard was given, and how many are left.
     pub(crate) producer_ids: Cell<(i64, u32)>,
@@ -80,7 +80,7 @@ impl Core {
             parking: Parking::default(),
             connections: Registry::new(config.connection_idle_max),
             budget: Budget::new(frames_bytes.max(config.request_size_bytes_max)),
-            decompressor: RefCell::new(Decompressor::new()),
+            door: Door::new(frames_bytes / 2),
             metrics: Metrics::default(),
             producer_ids: Cell::new((0, 0)),
             is_stopping: Cell::new(false),

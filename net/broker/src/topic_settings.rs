@@ -2,9 +2,9 @@
 
 use engine_base::GIB;
 use engine_log::{Durability, LogConfig};
-use engine_record::TimestampType;
 use engine_record::validate::{RecordCheck, Rules};
-use replication_controller::{BrokerConfigs, TopicConfigs};
+use engine_record::{Compression, TargetCompression, TimestampType};
+use replication_controller::{BrokerConfigs, TopicCompression, TopicConfigs};
 use replication_metadata::MetadataImage;
 use replication_metadata::image::TopicImage;
 
@@ -48,6 +48,7 @@ impl TopicSettings {
             } else {
                 RecordCheck::Header
             },
+            compression: target_of(set.compression),
         };
         let is_written = set.durability == replication_controller::Durability::Written;
         let log = LogConfig {
@@ -70,4 +71,18 @@ impl TopicSettings {
         };
         Self { rules, log }
     }
+}
+
+/// What batches are written anew in, if at all. LZ4 has one level here, as in every producer that
+/// is not Java's.
+fn target_of(compression: TopicCompression) -> Option<TargetCompression> {
+    let (compression, level) = match compression {
+        TopicCompression::Producer => return None,
+        TopicCompression::Uncompressed => (Compression::None, None),
+        TopicCompression::Gzip { level } => (Compression::Gzip, level),
+        TopicCompression::Snappy => (Compression::Snappy, None),
+        TopicCompression::Lz4 { .. } => (Compression::Lz4, None),
+        TopicCompression::Zstd { level } => (Compression::Zstd, level),
+    };
+    Some(TargetCompression { compression, level })
 }

@@ -1,14 +1,15 @@
 //! Produce (key 0): batches go to their partitions' owners and are answered when they are kept.
 //! KIP-98, 467, 516, 951.
 //!
-//! Everything up to the appends happens in the request's first poll, so pipelined requests of one
-//! connection append in their order, on whatever cores the partitions live.
+//! Everything up to the appends happens in the request's first poll, or before the next request's
+//! place in the connection's order comes, so pipelined requests of one connection append in their
+//! order, on whatever cores the partitions live.
 
 use std::rc::Rc;
 
 use engine_base::Timestamp;
 use engine_log::{AppendError, Appended, ProducerError};
-use engine_record::{BatchInfo, BatchView, KafkaError, Rejection, validate_produce};
+use engine_record::{BatchView, KafkaError, Rejection};
 use engine_runtime::{Slice, wall_clock_ms};
 use net_conn::{Answer, Close};
 use net_wire::ErrorCode;
@@ -21,17 +22,13 @@ use replication_partition::{Begun, Partition};
 use crate::catalog::Topic;
 use crate::context::Context;
 use crate::core::Core;
+use crate::door::{Admitted, Visit};
 use crate::metrics;
+use crate::order::begin;
 use crate::scatter::{Item, scatter};
 
 /// Topics are named by id from this version on.
 const IDS_FROM: i16 = 13;
-
-/// One partition's batch, validated, on its way to the owner.
-struct Batch {
-    bytes: Slice,
-    info: BatchInfo,
-}
 
 /// How long the answer waits.
 #[derive(Clone, Copy)]
@@ -66,13 +63,15 @@ pub(crate) async fn handle(context: &Context<'_>, body: &[u8]) -> Result<Answer,
         acks: view.acks,
         now_ms: wall_clock_ms(),
     };
-    let mut plan = Plan::new(context, &view, body, acks.now_ms);
-    let appended = scatter(
-        context.core,
-        std::mem::take(&mut plan.items),
-        move |core, items| append_on_owner(core, items, acks),
-    )
-    .await;
+    let place = context.client.produces.place();
+    place.is_first().await;
+    let mut visit = Visit::new(context.core, context.version(), acks.now_ms);
+    let mut plan = Plan::new(context, &view, body, &mut visit).await;
+    let items = std::mem::take(&mut plan.items);
+    let appending = scatter(context.core, items, move |core, items| {
+        append_on_owner(core, items, acks)
+    });
+    let appended = begin(appending, place).await;
     let outcomes = plan.outcomes(appended);
     if view.acks == 0 {
         // Closing is the only way to tell a client that does not listen.
@@ -95,13 +94,18 @@ pub(crate) async fn handle(context: &Context<'_>, body: &[u8]) -> Result<Answer,
 
 /// What is to be appended, and what is refused already.
 struct Plan {
-    items: Vec<Item<Batch>>,
+    items: Vec<Item<Admitted>>,
     /// One for each partition of the request; `None` where an item decides.
     decided: Vec<Option<Refusal>>,
 }
 
 impl Plan {
-    fn new(context: &Context<'_>, view: &ProduceView<'_>, body: &[u8], now_ms: Timestamp) -> Self {
+    async fn new(
+        context: &Context<'_>,
+        view: &ProduceView<'_>,
+        body: &[u8],
+        visit: &mut Visit,
+    ) -> Self {
         let count = view.partition_count();
         let mut plan = Self {
             items: Vec::with_capacity(count),
@@ -111,17 +115,21 @@ impl Plan {
         for topic_view in view.topics() {
             let topic = find_topic(context, &topic_view);
             for partition in topic_view.partitions() {
-                let checked = topic
-                    .map_err(Refused::Code)
-                    .and_then(|topic| check(context, view, topic, partition, now_ms));
-                let decision = match checked {
-                    Ok((id, info)) => {
+                let decision = match check(view, topic, partition) {
+                    Ok(topic) => {
                         let start = body_position + partition.records_position;
-                        let bytes = context.frame.slice(start..start + info.size_bytes);
-                        plan.items.push((id, Batch { bytes, info }));
-                        None
+                        let size = partition.records.map_or(0, <[u8]>::len);
+                        let records = context.frame.slice(start..start + size);
+                        match admit(visit, records, topic).await {
+                            Ok(batch) => {
+                                let id = topic.partition(partition.index);
+                                plan.items.push((id, batch));
+                                None
+                            }
+                            Err(error) => Some(error.into_refusal()),
+                        }
                     }
-                    Err(error) => Some(error.into_refusal()),
+                    Err(error_code) => Some(error_code.into()),
                 };
                 plan.decided.push(decision);
             }
@@ -200,40 +208,36 @@ fn find_topic<'c>(context: &'c Context<'_>, view: &TopicView<'_>) -> Result<&'c 
     topic.map(AsRef::as_ref).ok_or(missing)
 }
 
-fn check(
-    context: &Context<'_>,
+/// What can be said without looking at the batch.
+fn check<'t>(
     view: &ProduceView<'_>,
-    topic: &Topic,
+    topic: Result<&'t Topic, ErrorCode>,
     partition: PartitionView<'_>,
-    now_ms: Timestamp,
-) -> Result<(engine_base::TopicPartition, BatchInfo), Refused> {
+) -> Result<&'t Topic, ErrorCode> {
+    let topic = topic?;
     if view.transactional_id.is_none() && partition.records.is_some_and(is_transactional) {
-        return Err(Refused::Code(
-            ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-        ));
+        return Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
     }
     if !matches!(view.acks, -1..=1) {
-        return Err(Refused::Code(ErrorCode::INVALID_REQUIRED_ACKS));
+        return Err(ErrorCode::INVALID_REQUIRED_ACKS);
     }
     if topic.partition_image(partition.index).is_none() {
-        return Err(Refused::Code(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+        return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     }
     if topic.is_internal() {
-        return Err(Refused::Code(ErrorCode::INVALID_TOPIC_EXCEPTION));
+        return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
     }
-    let info = validate_produce(
-        partition.records.unwrap_or_default(),
-        context.version(),
-        &topic.settings.rules,
-        now_ms,
-        &mut context.core.decompressor.borrow_mut(),
-    )
-    .map_err(Refused::Rejected)?;
-    if info.is_transactional {
+    Ok(topic)
+}
+
+async fn admit(visit: &mut Visit, records: Slice, topic: &Topic) -> Result<Admitted, Refused> {
+    let admitted = visit.admit(records, &topic.settings.rules).await;
+    let admitted = admitted.map_err(Refused::Rejected)?;
+    if admitted.info.is_transactional {
         // Transactions are not served: no transaction can be open that the batch belongs to.
         return Err(Refused::Code(ErrorCode::INVALID_TXN_STATE));
     }
-    Ok((topic.partition(partition.index), info))
+    Ok(admitted)
 }
 
 /// Whether the first batch claims to belong to a transaction, whatever else is wrong with it.
@@ -242,7 +246,7 @@ fn is_transactional(records: &[u8]) -> bool {
 }
 
 /// Appends on the owner's core: first all appends, in order, then the waiting.
-async fn append_on_owner(core: Rc<Core>, items: Vec<Item<Batch>>, acks: Acks) -> Vec<Outcome> {
+async fn append_on_owner(core: Rc<Core>, items: Vec<Item<Admitted>>, acks: Acks) -> Vec<Outcome> {
     let begun: Vec<(Option<Rc<Partition>>, Begun)> = items
         .iter()
         .map(|(id, batch)| match core.partition(*id) {

@@ -8,4 +8,5 @@ mod behaviour;
 mod clients;
 mod crashes;
 mod oracle;
+mod produce;
 mod stage;
