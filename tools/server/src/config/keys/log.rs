@@ -6,10 +6,10 @@ use super::*;
 #[rustfmt::skip]
 pub(super) const KEYS: &[Key] = &[
     Key::new("auto.create.topics.enable", Kind::Bool, Some("true"), Class::Honour, "a Metadata request may create the topic it names"),
-    Key::new("compression.gzip.level", integer(-1, 9), Some("-1"), Class::Ignore, "the broker does not recompress yet"),
-    Key::new("compression.lz4.level", integer(1, 17), Some("9"), Class::Ignore, "the broker does not recompress yet"),
-    Key::new("compression.type", Kind::OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]), Some("producer"), Class::Ignore, "batches are kept as they came; recompression by the broker comes later"),
-    Key::new("compression.zstd.level", integer(-131072, 22), Some("3"), Class::Ignore, "the broker does not recompress yet"),
+    Key::new("compression.gzip.level", integer(-1, 9), Some("-1"), Class::Honour, "of batches written anew for compression.type=gzip"),
+    Key::new("compression.lz4.level", integer(1, 17), Some("9"), Class::Ignore, "LZ4 has one level here; kept and reported"),
+    Key::new("compression.type", Kind::OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]), Some("producer"), Class::Honour, "another one than producer: batches that are not in it are written anew"),
+    Key::new("compression.zstd.level", integer(-131072, 22), Some("3"), Class::Honour, "of batches written anew for compression.type=zstd"),
     Key::new("cordoned.log.dirs", Kind::List, Some(""), Class::Ignore, "no counterpart here; kept and reported"),
     Key::new("default.replication.factor", integer(I32_MIN, I32_MAX), Some("1"), Class::Honour, "replicas of a topic created without a number; one node can hold one"),
     Key::new("delete.records.purgatory.purge.interval.requests", integer(I32_MIN, I32_MAX), Some("1"), Class::Ignore, "no counterpart here; kept and reported"),
