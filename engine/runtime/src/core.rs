@@ -43,6 +43,7 @@ pub(crate) struct Core {
     /// Values that stay here while another thread works for them.
     kept: RefCell<engine_base::HashMap<u64, Box<dyn Any>>>,
     kept_next: Cell<u64>,
+    poll_began: Cell<Option<Instant>>,
 }
 
 impl Core {
@@ -64,6 +65,7 @@ impl Core {
             stall: StallDetector::new(stall_threshold),
             kept: RefCell::default(),
             kept_next: Cell::new(0),
+            poll_began: Cell::new(None),
         })
     }
 
@@ -91,8 +93,9 @@ impl Core {
         &self.metrics
     }
 
+    /// When the poll in progress began; the clock itself between polls.
     pub(crate) fn now(&self) -> Instant {
-        self.driver.now()
+        self.poll_began.get().unwrap_or_else(|| self.driver.now())
     }
 
     pub(crate) fn wall_clock(&self) -> Timestamp {
@@ -214,11 +217,14 @@ impl Core {
 
     /// Polls one task and watches how long it takes; returns the time after it.
     pub(crate) fn poll_task(&self, id: crate::task::TaskId, began: Instant) -> Instant {
-        let Some(name) = self.executor.poll(id) else {
+        self.poll_began.set(Some(began));
+        let polled = self.executor.poll(id);
+        self.poll_began.set(None);
+        let Some(name) = polled else {
             return began;
         };
         self.metrics.polls.add(1);
-        let now = self.now();
+        let now = self.driver.now();
         self.stall.on_polled(name, began, now, &self.metrics);
         now
     }

@@ -52,7 +52,8 @@ fn spawn_as<T: 'static>(
         .spawn(kind, TaskName::SpawnedAt(caller), future)
 }
 
-/// Monotonic time: the core's, or the real one outside a runtime.
+/// Monotonic time: when the task's present poll began, so that asking costs nothing and what a
+/// task does in one go happens at one time; the real time outside a runtime.
 #[must_use]
 pub fn now() -> Instant {
     context::maybe_current().map_or_else(clock::monotonic, |core| core.now())

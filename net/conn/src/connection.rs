@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use engine_runtime::{now, spawn, timeout};
+use engine_runtime::{now, spawn};
 
 use crate::budget::{Budget, Reservation};
 use crate::frames::{FrameError, Frames};
-use crate::limits::SEND_STALL_MAX;
+use crate::limits::UNBUDGETED_FRAME_BYTES_MAX;
 use crate::pipeline::{Handled, Handler, Next, Pipeline};
 use crate::registry::{ConnectionHandle, Phase, Registry};
 use crate::transport::Transport;
@@ -59,10 +59,11 @@ async fn read_requests<H: Handler>(
             Err(error) => return log_end(connection, &error),
         }
         note_phase(connection, &frames);
-        if let Err(error) = frames
-            .receive(&connection.transport, &mut reservation)
-            .await
-        {
+        let received = async {
+            wait_for_memory(connection, &frames, &mut reservation).await?;
+            frames.receive(&connection.transport).await
+        };
+        if let Err(error) = received.await {
             return log_end(connection, &error);
         }
     }
@@ -96,6 +97,27 @@ fn note_phase(connection: &ConnectionHandle, frames: &Frames) {
     connection.phase.set(phase);
 }
 
+/// Waits until the shard's budget has room for what is received next.
+async fn wait_for_memory(
+    connection: &ConnectionHandle,
+    frames: &Frames,
+    reservation: &mut Reservation,
+) -> Result<(), FrameError> {
+    let wanted_bytes = frames.room_bytes()?;
+    if wanted_bytes <= UNBUDGETED_FRAME_BYTES_MAX {
+        return Ok(());
+    }
+    let before = connection.phase.replace(Phase::Working);
+    let began = now();
+    reservation.grow_to(wanted_bytes).await;
+    // The client's clock stood still meanwhile.
+    connection.phase.set(match before {
+        Phase::Receiving(since, arrived) => Phase::Receiving(since + now().since(began), arrived),
+        other => other,
+    });
+    Ok(())
+}
+
 async fn send_answers(connection: Rc<ConnectionHandle>, pipeline: Rc<Pipeline>) {
     loop {
         let parts = match pipeline.next().await {
@@ -106,22 +128,15 @@ async fn send_answers(connection: Rc<ConnectionHandle>, pipeline: Rc<Pipeline>) 
                 break;
             }
         };
-        match timeout(SEND_STALL_MAX, connection.transport.send(parts)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::debug!(
-                    connection = connection.id,
-                    "answers could not be sent: {error}"
-                );
-                break;
-            }
-            Err(_) => {
-                tracing::info!(
-                    connection = connection.id,
-                    "closing: the peer takes no answers"
-                );
-                break;
-            }
+        connection.sending_since.set(Some(now()));
+        let sent = connection.transport.send(parts).await;
+        connection.sending_since.set(None);
+        if let Err(error) = sent {
+            tracing::debug!(
+                connection = connection.id,
+                "answers could not be sent: {error}"
+            );
+            break;
         }
     }
     pipeline.end();

@@ -10,11 +10,7 @@ use std::io;
 
 use engine_runtime::Slice;
 
-use crate::budget::Reservation;
-use crate::limits::{
-    RECEIVE_CREDIT_BYTES_MAX, RECEIVE_SIZE_BYTES_MAX, RECEIVE_SIZE_BYTES_MIN,
-    UNBUDGETED_FRAME_BYTES_MAX,
-};
+use crate::limits::{RECEIVE_CREDIT_BYTES_MAX, RECEIVE_SIZE_BYTES_MAX, RECEIVE_SIZE_BYTES_MIN};
 use crate::transport::Transport;
 
 const PREFIX: usize = 4;
@@ -102,18 +98,17 @@ impl Frames {
         Ok(None)
     }
 
+    /// How large the buffer of the next receive is, with what has arrived already.
+    pub(crate) fn room_bytes(&self) -> Result<usize, FrameError> {
+        let progress = progress(&self.buffer, self.frame_size_bytes_max)?;
+        Ok(self.capacity_for(&progress, self.buffer.len()))
+    }
+
     /// Receives once. Call [`Frames::take_ready`] until it has no frame before calling this.
-    pub(crate) async fn receive(
-        &mut self,
-        transport: &Transport,
-        reservation: &mut Reservation,
-    ) -> Result<(), FrameError> {
+    pub(crate) async fn receive(&mut self, transport: &Transport) -> Result<(), FrameError> {
         assert!(self.frozen.is_none());
         let progress = progress(&self.buffer, self.frame_size_bytes_max)?;
         let capacity = self.capacity_for(&progress, self.buffer.len());
-        if capacity > UNBUDGETED_FRAME_BYTES_MAX {
-            reservation.grow_to(capacity).await;
-        }
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.reserve_exact(capacity.saturating_sub(buffer.len()));
         let size_bytes_max = match progress {

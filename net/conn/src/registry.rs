@@ -8,7 +8,7 @@ use std::time::Duration;
 use engine_base::Instant;
 use engine_runtime::{Notify, now, spawn};
 
-use crate::limits::{FRAME_TIME_MAX, RECEIVE_RATE_BYTES_MIN};
+use crate::limits::{FRAME_TIME_MAX, RECEIVE_RATE_BYTES_MIN, SEND_STALL_MAX};
 use crate::transport::Transport;
 
 /// Names a connection within its shard.
@@ -20,6 +20,8 @@ pub struct ConnectionHandle {
     pub id: ConnectionId,
     pub(crate) transport: Transport,
     pub(crate) phase: Cell<Phase>,
+    /// Since when the answers in hand are being sent.
+    pub(crate) sending_since: Cell<Option<Instant>>,
     pub(crate) is_closing: Cell<bool>,
 }
 
@@ -30,7 +32,7 @@ pub(crate) enum Phase {
     Idle(Instant),
     /// For the rest of a frame whose first byte came then; so many bytes have arrived.
     Receiving(Instant, usize),
-    /// For its own answer: the broker's time, not the client's.
+    /// For its own answer, or for memory: the broker's time, not the client's.
     Working,
 }
 
@@ -40,6 +42,28 @@ impl ConnectionHandle {
         self.is_closing.set(true);
         let connection = self.clone();
         spawn(async move { connection.transport.shutdown().await }).detach();
+    }
+}
+
+/// Why a peer has kept us waiting for too long, when it has.
+fn overdue(
+    phase: Phase,
+    sending_since: Option<Instant>,
+    now: Instant,
+    idle_max: Duration,
+) -> Option<&'static str> {
+    let is_overdue = |since: Instant, max: Duration| now.since(since) > max;
+    if sending_since.is_some_and(|since| is_overdue(since, SEND_STALL_MAX)) {
+        return Some("the peer takes no answers");
+    }
+    match phase {
+        Phase::Idle(since) if is_overdue(since, idle_max) => Some("idle for too long"),
+        Phase::Receiving(since, arrived_bytes) => {
+            let seconds = (arrived_bytes / RECEIVE_RATE_BYTES_MIN) as u64;
+            let max = FRAME_TIME_MAX + Duration::from_secs(seconds);
+            is_overdue(since, max).then_some("a frame arrives too slowly")
+        }
+        _ => None,
     }
 }
 
@@ -79,6 +103,7 @@ impl Registry {
             id,
             transport,
             phase,
+            sending_since: Cell::new(None),
             is_closing,
         });
         self.connections.borrow_mut().insert(id, handle.clone());
@@ -93,20 +118,17 @@ impl Registry {
         }
     }
 
-    /// Closes connections that have been idle, or slow inside a frame, for too long. Called every
-    /// [`crate::limits::SWEEP_INTERVAL`].
+    /// Closes connections that have been idle for too long, are slow inside a frame, or take no
+    /// answers. Called every [`crate::limits::SWEEP_INTERVAL`].
     pub fn sweep(&self) {
         let now = now();
         for connection in self.connections.borrow().values() {
-            let is_over = match connection.phase.get() {
-                Phase::Idle(since) => now.since(since) > self.idle_max,
-                Phase::Receiving(since, arrived_bytes) => {
-                    let seconds = (arrived_bytes / RECEIVE_RATE_BYTES_MIN) as u64;
-                    now.since(since) > FRAME_TIME_MAX + Duration::from_secs(seconds)
-                }
-                Phase::Working => false,
-            };
-            if is_over && !connection.is_closing.get() {
+            if connection.is_closing.get() {
+                continue;
+            }
+            let sending_since = connection.sending_since.get();
+            if let Some(why) = overdue(connection.phase.get(), sending_since, now, self.idle_max) {
+                tracing::debug!(connection = connection.id, "closing a connection: {why}");
                 connection.close();
             }
         }
@@ -135,5 +157,38 @@ impl Registry {
         while self.count() > 0 {
             self.emptied.wait().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDLE_MAX: Duration = Duration::from_secs(600);
+
+    fn is_overdue(phase: Phase, sending_since: Option<Instant>, waited: Duration) -> bool {
+        overdue(phase, sending_since, Instant(1) + waited, IDLE_MAX).is_some()
+    }
+
+    #[test]
+    fn a_peer_that_takes_no_answers_is_overdue_however_much_it_asks() {
+        let late = SEND_STALL_MAX + Duration::from_nanos(1);
+        for phase in [Phase::Working, Phase::Idle(Instant(1) + late)] {
+            assert!(!is_overdue(phase, Some(Instant(1)), SEND_STALL_MAX));
+            assert!(is_overdue(phase, Some(Instant(1)), late));
+        }
+    }
+
+    #[test]
+    fn our_own_time_does_not_count() {
+        assert!(!is_overdue(Phase::Working, None, 10 * IDLE_MAX));
+    }
+
+    #[test]
+    fn a_frame_gets_a_second_for_each_kib_that_arrived() {
+        let phase = Phase::Receiving(Instant(1), 5 * RECEIVE_RATE_BYTES_MIN);
+        let max = FRAME_TIME_MAX + Duration::from_secs(5);
+        assert!(!is_overdue(phase, None, max));
+        assert!(is_overdue(phase, None, max + Duration::from_nanos(1)));
     }
 }

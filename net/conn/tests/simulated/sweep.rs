@@ -69,3 +69,21 @@ fn a_slow_but_steady_sender_is_waited_for() {
     });
     assert_eq!(received, size_bytes);
 }
+
+#[test]
+fn a_sender_that_waits_for_our_memory_is_not_slow() {
+    let stage = Stage::new(5, BUDGET_BYTES);
+    let budget = stage.server.budget.clone();
+    let frame = framed(&vec![ECHO; 200_000]);
+    let size_bytes = frame.len();
+    let received = stage.peer(|address| async move {
+        let mut others = budget.reservation();
+        others.grow_to(BUDGET_BYTES).await;
+        let stream = Stream::connect(address).await.unwrap();
+        stream.send([Slice::from_vec(frame)]).await.unwrap();
+        sleep(10 * FRAME_TIME_MAX).await;
+        drop(others);
+        receive(&stream, size_bytes).await.len()
+    });
+    assert_eq!(received, size_bytes);
+}
