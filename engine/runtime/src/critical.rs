@@ -1,4 +1,5 @@
-//! Code that owns data and runs inside somebody else's task.
+//! Code that owns data and runs inside somebody else's task, and code whose panic ends no more
+//! than what it belongs to.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -21,4 +22,18 @@ pub fn critical<T>(name: &'static str, work: impl FnOnce() -> T) -> T {
     }
     tracing::error!("'{name}' panicked: {message}; the process stops rather than go on wrong");
     std::process::abort();
+}
+
+/// Runs `work`, whose panic ends no more than what it belongs to, a request or a job; its message,
+/// when it panics. A panic of [`critical`] code is not held up here.
+///
+/// # Errors
+/// With the text of the panic.
+pub fn contained<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
+        if payload.is::<CriticalPanic>() {
+            resume_unwind(payload);
+        }
+        panic_message(&*payload)
+    })
 }

@@ -66,7 +66,7 @@ mod timer;
 
 pub use buffer::{AppendBuf, BlockBuf, Slice, buffer_bytes_total};
 pub use cpu::usable_cores;
-pub use critical::critical;
+pub use critical::{contained, critical};
 pub use door::Door;
 pub use driver::sim::{ProcessId, SimOptions, SimShard, SimWorld, disk, image};
 pub use driver::uring::StartError;

@@ -3,6 +3,10 @@
 //! Order is kept: jobs from one shard start on the owner in the order they were asked, and each
 //! runs up to its first await before the next starts. A pipelined producer whose partition lives
 //! on another core is therefore never reordered.
+//!
+//! A job is a part of its caller, wherever it runs: when it panics, the caller panics, and what
+//! that means the caller's task decides (a connection closes, a coordinator stops the process).
+//! An order has no caller; its panic is one of the task that serves the mailbox.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -10,30 +14,33 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use engine_base::{HashMap, ShardId};
-use engine_runtime::{Mesh, OneshotReceiver, OneshotSender, oneshot};
+use engine_runtime::{Mesh, OneshotReceiver, OneshotSender, contained, oneshot};
 
 use crate::limits::{BACKLOG_RETRY, CALLS_WAITING_MAX};
 
-type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
-type Job<S> = Box<dyn FnOnce(Rc<S>, ReplyTo<S>) -> LocalFuture + Send>;
+type Value = Box<dyn Any + Send>;
+type LocalFuture = Pin<Box<dyn Future<Output = Value>>>;
+type Job<S> = Box<dyn FnOnce(Rc<S>) -> LocalFuture + Send>;
 
 /// What travels between shards: a job for the owner, or the value it produced.
 pub struct Message<S: 'static>(Content<S>);
 
 enum Content<S: 'static> {
-    Job {
-        call: u64,
-        job: Job<S>,
-    },
+    Job { call: u64, job: Job<S> },
     Order(Box<dyn FnOnce(Rc<S>) + Send>),
-    /// `None` when the job ended without a value: it panicked, or its shard is stopping.
-    Reply {
-        call: u64,
-        value: Option<Box<dyn Any + Send>>,
-    },
+    Reply { call: u64, outcome: Outcome },
+}
+
+/// What became of a job.
+enum Outcome {
+    Value(Value),
+    /// It panicked with this message.
+    Panicked(String),
+    /// It was dropped: its shard is stopping.
+    Gone,
 }
 
 /// The owner dropped the job: it is shutting down.
@@ -45,7 +52,7 @@ pub struct Shards<S: 'static> {
     mesh: Mesh<Message<S>>,
     state: RefCell<Weak<S>>,
     /// Calls that wait for a reply, by number.
-    waiting: RefCell<HashMap<u64, OneshotSender<Box<dyn Any + Send>>>>,
+    waiting: RefCell<HashMap<u64, OneshotSender<Outcome>>>,
     call_next: Cell<u64>,
     /// Messages that found their mailbox full, in order, one queue for each peer.
     backlog: RefCell<Vec<VecDeque<Message<S>>>>,
@@ -91,6 +98,9 @@ impl<S: 'static> Shards<S> {
     ///
     /// # Errors
     /// [`Gone`] when the owner stops before it answers.
+    ///
+    /// # Panics
+    /// When the job does.
     pub async fn ask<R, F, Fut>(self: &Rc<Self>, owner: ShardId, job: F) -> Result<R, Gone>
     where
         R: Send + 'static,
@@ -101,11 +111,13 @@ impl<S: 'static> Shards<S> {
             let state = self.state.borrow().upgrade().ok_or(Gone)?;
             return Ok(job(state).await);
         }
-        let reply = self.start(owner, job);
-        let value = reply.await.map_err(|_| Gone)?;
-        Ok(*value
-            .downcast::<R>()
-            .expect("a call's reply has the type its job returns"))
+        match self.start(owner, job).await {
+            Ok(Outcome::Value(value)) => Ok(*value
+                .downcast::<R>()
+                .expect("a call's reply has the type its job returns")),
+            Ok(Outcome::Panicked(message)) => panic!("on shard {}: {message}", owner.0),
+            Ok(Outcome::Gone) | Err(_) => Err(Gone),
+        }
     }
 
     /// Runs `job` on `owner` and forgets it.
@@ -122,11 +134,7 @@ impl<S: 'static> Shards<S> {
         self.send(owner, Message(Content::Order(Box::new(job))));
     }
 
-    fn start<R, F, Fut>(
-        self: &Rc<Self>,
-        owner: ShardId,
-        job: F,
-    ) -> OneshotReceiver<Box<dyn Any + Send>>
+    fn start<R, F, Fut>(self: &Rc<Self>, owner: ShardId, job: F) -> OneshotReceiver<Outcome>
     where
         R: Send + 'static,
         F: FnOnce(Rc<S>) -> Fut + Send + 'static,
@@ -138,9 +146,9 @@ impl<S: 'static> Shards<S> {
         assert!(waiting.len() < CALLS_WAITING_MAX);
         waiting.insert(call, sender);
         drop(waiting);
-        let job: Job<S> = Box::new(move |state, reply_to| {
+        let job: Job<S> = Box::new(move |state| {
             let answer = job(state);
-            Box::pin(async move { reply_to.send(Box::new(answer.await)) })
+            Box::pin(async move { Box::new(answer.await) as Value })
         });
         self.send(owner, Message(Content::Job { call, job }));
         receiver
@@ -159,16 +167,19 @@ impl<S: 'static> Shards<S> {
                     shards: Rc::downgrade(self),
                     caller: sender,
                     call,
-                    value: None,
+                    outcome: Outcome::Gone,
                 };
-                start_now(job(state.clone(), reply_to));
+                match contained(|| job(state.clone())) {
+                    Ok(future) => start_now(Running { future, reply_to }),
+                    Err(message) => reply_to.send(Outcome::Panicked(message)),
+                }
             }
             Content::Order(order) => order(state.clone()),
-            Content::Reply { call, value } => {
+            Content::Reply { call, outcome } => {
                 let waiting = self.waiting.borrow_mut().remove(&call);
                 // The caller may have gone away (its connection closed): the value is dropped.
-                if let (Some(waiting), Some(value)) = (waiting, value) {
-                    let _ = waiting.send(value);
+                if let Some(waiting) = waiting {
+                    let _ = waiting.send(outcome);
                 }
             }
         }
@@ -205,35 +216,55 @@ impl<S: 'static> Shards<S> {
     }
 }
 
-/// Where a job's value goes. Dropping it sends the reply, with a value or without: a caller
+/// Where a job's outcome goes. Dropping it sends the reply, whatever it is by then: a caller
 /// never waits for a job that is no more.
 struct ReplyTo<S: 'static> {
     shards: Weak<Shards<S>>,
     caller: ShardId,
     call: u64,
-    value: Option<Box<dyn Any + Send>>,
+    outcome: Outcome,
 }
 
 impl<S> ReplyTo<S> {
-    fn send(mut self, value: Box<dyn Any + Send>) {
-        self.value = Some(value);
+    fn send(mut self, outcome: Outcome) {
+        self.outcome = outcome;
     }
 }
 
 impl<S> Drop for ReplyTo<S> {
     fn drop(&mut self) {
         if let Some(shards) = self.shards.upgrade() {
-            let (call, value) = (self.call, self.value.take());
-            shards.send(self.caller, Message(Content::Reply { call, value }));
+            let outcome = std::mem::replace(&mut self.outcome, Outcome::Gone);
+            let call = self.call;
+            shards.send(self.caller, Message(Content::Reply { call, outcome }));
         }
     }
 }
 
-/// Runs a future up to its first await at once, and the rest as a task: that is what keeps jobs
-/// in order.
-fn start_now(mut future: LocalFuture) {
+/// A job under way.
+struct Running<S: 'static> {
+    future: LocalFuture,
+    reply_to: ReplyTo<S>,
+}
+
+impl<S> Future for Running<S> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.reply_to.outcome = match contained(|| self.future.as_mut().poll(context)) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(value)) => Outcome::Value(value),
+            Err(message) => Outcome::Panicked(message),
+        };
+        Poll::Ready(())
+    }
+}
+
+/// Runs a job up to its first await at once, and the rest as a task: that is what keeps jobs in
+/// order.
+fn start_now<S: 'static>(mut job: Running<S>) {
     let mut context = Context::from_waker(Waker::noop());
-    if future.as_mut().poll(&mut context).is_pending() {
-        engine_runtime::spawn(future).detach();
+    if Pin::new(&mut job).poll(&mut context).is_pending() {
+        engine_runtime::spawn(job).detach();
     }
 }

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use engine_base::ShardId;
 use engine_runtime::{
-    ShardContext, SimOptions, SimShard, SimWorld, race, random_u64, sleep, spawn, spawn_critical,
-    yield_now,
+    JoinError, ShardContext, SimOptions, SimShard, SimWorld, critical, race, random_u64, sleep,
+    spawn, spawn_critical, yield_now,
 };
 use engine_shard::{Gone, Message, Shards};
 
@@ -135,23 +135,92 @@ fn jobs_begin_in_the_order_they_were_asked_however_full_the_mailbox_is() {
     }
 }
 
+/// Asks `owner` in a task of its own, as a connection does; the panic that ended it.
+async fn panic_of<F>(
+    shards: &Rc<Shards<State>>,
+    owner: ShardId,
+    job: impl FnOnce(Rc<State>) -> F + Send + 'static,
+) -> String
+where
+    F: Future<Output = ()> + 'static,
+{
+    let shards = shards.clone();
+    let asking = spawn(async move { shards.ask(owner, job).await });
+    match asking.await {
+        Err(JoinError::Panicked(message)) => message,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
-fn a_job_that_panics_is_gone_and_the_next_is_answered() {
+fn a_job_that_panics_panics_its_caller_and_nobody_else() {
     let results = on_shards(7, 2, |shards, _| async move {
+        let other = ShardId(1 - shards.id().0);
         if shards.id() == ShardId(1) {
             // Lives as long as it is asked.
             sleep(Duration::from_secs(1)).await;
             return None;
         }
-        let panicked = shards.ask(ShardId(1), |_| async {
-            yield_now().await;
-            panic!("asked for");
-        });
-        let panicked: Result<(), Gone> = panicked.await;
-        let answered = shards.ask(ShardId(1), |_| async { 5 }).await;
-        Some((panicked, answered))
+        let mut panics = Vec::new();
+        // Before there is a future, in its first poll, and in a later one; there and here.
+        for owner in [other, shards.id()] {
+            let never = |_| -> std::future::Ready<()> { panic!("at once") };
+            panics.push(panic_of(&shards, owner, never).await);
+            let first = |_| async { panic!("first poll") };
+            panics.push(panic_of(&shards, owner, first).await);
+            let later = |_| async {
+                yield_now().await;
+                panic!("later poll")
+            };
+            panics.push(panic_of(&shards, owner, later).await);
+        }
+        let answered = shards.ask(other, |_| async { 5 }).await;
+        Some((panics, answered))
     });
-    assert_eq!(results[0], Some((Err(Gone), Ok(5))));
+    let (panics, answered) = results[0].clone().unwrap();
+    let [there, here] = [&panics[..3], &panics[3..]];
+    assert_eq!(here, ["at once", "first poll", "later poll"]);
+    for (there, here) in there.iter().zip(here) {
+        assert_eq!(*there, format!("on shard 1: {here}"));
+    }
+    assert_eq!(answered, Ok(5));
+}
+
+/// What changes acknowledged state stops the process from within a job too, whichever poll it is.
+#[test]
+fn a_critical_panic_in_a_job_stops_the_process() {
+    for is_first_poll in [true, false] {
+        let options = SimOptions {
+            critical_panic_stops_process: true,
+            ..SimOptions::default()
+        };
+        let world = SimWorld::new(11, options);
+        let process = world.add_process("shards");
+        let shards = world.launch(
+            process,
+            2,
+            MAILBOX_MESSAGES,
+            move |context: ShardContext<Message<State>>| async move {
+                let (shards, state) = (Shards::new(context.mesh), Rc::new(State::default()));
+                let (serving, served) = (shards.clone(), state.clone());
+                spawn_critical("mailbox", async move { serving.serve(&served).await }).detach();
+                yield_now().await;
+                let job = move |_| async move {
+                    if !is_first_poll {
+                        yield_now().await;
+                    }
+                    critical("append", || panic!("offsets went back"));
+                };
+                if shards.id() == ShardId(0) {
+                    let _: Result<(), Gone> = shards.ask(ShardId(1), job).await;
+                }
+                sleep(Duration::from_secs(1)).await;
+            },
+        );
+        world.run_for(Duration::from_secs(2));
+        assert_eq!(world.exits(process), ["offsets went back"]);
+        assert!(shards.iter().all(|shard| shard.result().is_none()));
+    }
 }
 
 #[test]

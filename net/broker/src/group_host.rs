@@ -10,7 +10,9 @@ use std::rc::Rc;
 use engine_base::{HashMap, Instant};
 use engine_log::AppendError;
 use engine_record::{Batches, Compression, Decompressor};
-use engine_runtime::{Notify, OneshotSender, now, oneshot, race, sleep_until, wall_clock_ms};
+use engine_runtime::{
+    Notify, OneshotSender, critical, now, oneshot, race, sleep_until, wall_clock_ms,
+};
 use replication_coordinator::{
     Append, AppendError as CoordinatorError, CoordinatorShard, Effects, Moment, RuntimeConfig,
     Token,
@@ -61,8 +63,11 @@ impl GroupHost {
         self.token_next.set(token.0 + 1);
         let (sender, receiver) = oneshot();
         self.waiting.borrow_mut().insert(token, sender);
-        let effects = self.shard.borrow_mut().handle(moment(), token, request);
-        self.perform(effects);
+        // Within the asking connection's task, whose panics close the connection only.
+        critical("group coordinator", || {
+            let effects = self.shard.borrow_mut().handle(moment(), token, request);
+            self.perform(effects);
+        });
         receiver.await.ok()
     }
 

@@ -7,11 +7,10 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use engine_runtime::{Notify, Slice};
+use engine_runtime::{Notify, Slice, contained};
 
 use crate::budget::Reservation;
 use crate::limits::{REQUESTS_IN_FLIGHT_MAX, SEND_SIZE_BYTES_MAX};
@@ -176,7 +175,7 @@ fn poll_guarded(
     future: &mut LocalFuture<Result<Answer, Close>>,
     context: &mut Context<'_>,
 ) -> Poll<Result<Answer, Close>> {
-    match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+    match contained(|| future.as_mut().poll(context)) {
         Ok(poll) => poll,
         Err(_) => Poll::Ready(Err(Close("a request handler panicked".to_owned()))),
     }

@@ -6,8 +6,8 @@ use engine_runtime::{Slice, Stream, now, sleep};
 use net_conn::limits::REQUESTS_IN_FLIGHT_MAX;
 
 use crate::stage::{
-    CLOSE, ECHO, Event, NEVER, PANIC, PIPELINED, SEQUENTIAL, SILENT, Stage, framed, receive,
-    send_and_drain,
+    CLOSE, CRITICAL, ECHO, Event, NEVER, PANIC, PIPELINED, SEQUENTIAL, SILENT, Stage, framed,
+    receive, send_and_drain,
 };
 
 const BUDGET_BYTES: usize = 1 << 20;
@@ -125,4 +125,17 @@ fn a_panic_in_a_handler_ends_its_connection_and_no_other() {
     let is_over = || other.is_finished();
     assert!(stage.world.run_until(Duration::from_secs(5), is_over));
     assert_eq!(other.result(), Some(framed(&[ECHO, 9])));
+}
+
+#[test]
+fn a_critical_panic_in_a_handler_stops_the_process() {
+    let stage = Stage::new(6, BUDGET_BYTES);
+    let bytes = stream_of(&[[ECHO, 1], [CRITICAL, 0], [ECHO, 2]]);
+    let peer = stage.begin_peer(move |address| {
+        let bytes = bytes.clone();
+        async move { drop(send_and_drain(address, bytes).await) }
+    });
+    let is_over = || peer.is_finished() || !stage.exits().is_empty();
+    assert!(stage.world.run_until(Duration::from_secs(5), is_over));
+    assert_eq!(stage.exits(), ["offsets went back"]);
 }

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use engine_runtime::{
-    Listener, ProcessId, ShardContext, SimOptions, SimShard, SimWorld, Slice, Stream, now, sleep,
-    spawn,
+    Listener, ProcessId, ShardContext, SimOptions, SimShard, SimWorld, Slice, Stream, critical,
+    now, sleep, spawn,
 };
 use net_conn::limits::SWEEP_INTERVAL;
 use net_conn::{
@@ -41,6 +41,7 @@ pub(crate) const SILENT: u8 = 3;
 pub(crate) const CLOSE: u8 = 4;
 pub(crate) const PANIC: u8 = 5;
 pub(crate) const NEVER: u8 = 6;
+pub(crate) const CRITICAL: u8 = 7;
 
 struct Obedient(Rc<Server>);
 
@@ -67,6 +68,7 @@ async fn obey(server: Rc<Server>, order: u8, frame: Slice) -> Result<Answer, Clo
         SILENT => return Ok(None),
         CLOSE => return Err(Close("asked for".to_owned())),
         PANIC => panic!("asked for"),
+        CRITICAL => critical("append", || panic!("offsets went back")),
         NEVER => {
             server.events.borrow_mut().push(Event::Began(argument));
             std::future::pending::<()>().await;
@@ -87,7 +89,11 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(seed: u64, budget_bytes: usize) -> Self {
-        let world = SimWorld::new(seed, SimOptions::default());
+        let options = SimOptions {
+            critical_panic_stops_process: true,
+            ..SimOptions::default()
+        };
+        let world = SimWorld::new(seed, options);
         let machine = world.add_process("server");
         let server = Rc::new(Server {
             budget: Budget::new(budget_bytes),
@@ -133,6 +139,11 @@ impl Stage {
 
     fn address(&self) -> SocketAddr {
         SocketAddr::new(self.world.address(self.machine), PORT)
+    }
+
+    /// Why the machine stopped by itself, if it did.
+    pub(crate) fn exits(&self) -> Vec<String> {
+        self.world.exits(self.machine)
     }
 
     pub(crate) fn connection_count(&self) -> usize {
