@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use engine_runtime::AppendBuf;
 
-use crate::limits::{CHUNK_SIZES_BYTES, FREE_CHUNKS_MAX};
+use crate::limits::{CHUNK_SIZES_BYTES, FREE_CHUNKS_MAX, GROWTH_BUDGET_PART};
 
 /// Names a chunk of a tail: which log's, and which of its chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct ChunkKey {
 pub struct ChunkPool {
     budget_bytes: usize,
     used_bytes: Cell<usize>,
+    /// Tails that hold a chunk.
+    tails: Cell<usize>,
     free: RefCell<[Vec<AppendBuf>; CHUNK_SIZES_BYTES.len()]>,
     /// Chunks in the order they were taken: the order in which they are evicted.
     order: RefCell<VecDeque<ChunkKey>>,
@@ -35,6 +37,7 @@ impl ChunkPool {
         Self {
             budget_bytes,
             used_bytes: Cell::new(0),
+            tails: Cell::new(0),
             free: RefCell::default(),
             order: RefCell::default(),
         }
@@ -67,6 +70,24 @@ impl ChunkPool {
     #[must_use]
     pub fn count(&self) -> usize {
         self.order.borrow().len()
+    }
+
+    /// The largest size that chunks may grow to now, when each tail has one.
+    pub(crate) fn growth_index_max(&self) -> usize {
+        let share_bytes = self.budget_bytes / GROWTH_BUDGET_PART / self.tails.get().max(1);
+        let fitting = CHUNK_SIZES_BYTES.partition_point(|&size| size <= share_bytes);
+        fitting.saturating_sub(1)
+    }
+
+    /// A tail took its first chunk.
+    pub(crate) fn on_tail_filled(&self) {
+        self.tails.set(self.tails.get() + 1);
+    }
+
+    /// A tail gave its last chunk back.
+    pub(crate) fn on_tail_emptied(&self) {
+        assert!(self.tails.get() > 0);
+        self.tails.set(self.tails.get() - 1);
     }
 
     pub(crate) fn take(&self, size_index: usize, key: ChunkKey) -> AppendBuf {

@@ -4,11 +4,17 @@ use engine_base::limits::BLOCK_SIZE_BYTES;
 use engine_base::{KIB, MIB};
 
 /// Sizes of tail chunks. A log begins with the smallest and takes the next larger each time a
-/// chunk fills, so that an idle partition holds one block and a busy one a huge page.
-pub const CHUNK_SIZES_BYTES: [usize; 5] = [4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB];
+/// chunk fills, so that an idle partition holds one block and a busy one a huge page: 2 MiB are
+/// touched first at a fifth of what the same in blocks costs (`send-paths` measures it).
+pub const CHUNK_SIZES_BYTES: [usize; 5] = [4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, 2 * MIB];
 
 /// Emptied chunks kept for the next log, for each size. More are given back to the allocator.
-pub const FREE_CHUNKS_MAX: [usize; 5] = [256, 64, 32, 16, 16];
+pub const FREE_CHUNKS_MAX: [usize; 5] = [256, 64, 32, 16, 8];
+
+/// The chunks that logs append to take at most one such part of the budget together: beyond it
+/// chunks stop growing. A log whose last chunk is evicted must read its last block back from disk
+/// before it can append again, so chunks that are mostly empty must not press each other out.
+pub const GROWTH_BUDGET_PART: usize = 2;
 
 /// One cold read. A file's pages are cached in pieces of this size.
 pub const PAGE_SIZE_BYTES: usize = MIB;

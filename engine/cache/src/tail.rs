@@ -142,8 +142,14 @@ impl Tail {
         if is_full {
             assert_eq!(position % BLOCK, 0);
             let grown = last.map_or(0, |chunk| chunk.size_index + 1);
+            if self.chunks.is_empty() {
+                self.pool.on_tail_filled();
+            }
+            let grown = grown.min(self.pool.growth_index_max());
+            // A huge page is for logs that fill it, not for one large batch.
+            let largest = CHUNK_SIZES_BYTES.len() - 1;
             let fitting = CHUNK_SIZES_BYTES.partition_point(|&size| size < wanted);
-            let size_index = grown.max(fitting).min(CHUNK_SIZES_BYTES.len() - 1);
+            let size_index = grown.max(fitting.min(largest - 1)).min(largest);
             let key = self.next_key;
             self.next_key += 1;
             let buffer = self.pool.take(
@@ -254,6 +260,9 @@ impl Tail {
                 }
                 let chunk = self.chunks.pop_front().expect("it was just seen");
                 self.pool.give_back(chunk.size_index, chunk.buffer);
+                if self.chunks.is_empty() {
+                    self.pool.on_tail_emptied();
+                }
                 Eviction::Done
             }
             // Chunks leave from the front only: one that is not at the front but still here
@@ -265,6 +274,9 @@ impl Tail {
 
     /// Forgets everything: after a truncation the next append begins anew.
     pub fn clear(&mut self) {
+        if !self.chunks.is_empty() {
+            self.pool.on_tail_emptied();
+        }
         for chunk in self.chunks.drain(..) {
             self.pool.give_back(chunk.size_index, chunk.buffer);
         }
@@ -381,6 +393,68 @@ mod tests {
         assert_eq!(tail.first_position(0), Some(65_536));
         assert_eq!(tail.evict(second, (0, 80_480)), Eviction::Done);
         assert_eq!(pool.used_bytes(), 0);
+    }
+
+    #[test]
+    fn a_lone_busy_log_grows_to_huge_pages() {
+        let pool = Rc::new(ChunkPool::new(16 << 20));
+        let mut tail = Tail::new(Rc::clone(&pool), 1);
+        (0..344).for_each(|at| tail.append(0, at * 1024, &[1; 1024]));
+        // 4 + 16 + 64 + 256 KiB are full.
+        assert_eq!(pool.used_bytes(), (340 << 10) + (2 << 20));
+    }
+
+    #[test]
+    fn one_large_batch_takes_no_huge_page() {
+        let pool = Rc::new(ChunkPool::new(16 << 20));
+        let mut tail = Tail::new(Rc::clone(&pool), 1);
+        tail.append(0, 0, &[1; 200 << 10]);
+        assert_eq!(pool.used_bytes(), 256 << 10);
+        let mut tail = Tail::new(Rc::clone(&pool), 2);
+        tail.append(0, 0, &[1; 256 << 10]);
+        assert_eq!(pool.used_bytes(), 512 << 10);
+    }
+
+    #[test]
+    fn many_busy_logs_do_not_press_each_other_out() {
+        let budget = 4 << 20;
+        let pool = Rc::new(ChunkPool::new(budget));
+        let mut tails: Vec<_> = (0..50)
+            .map(|log| Tail::new(Rc::clone(&pool), log))
+            .collect();
+        let step = 1024;
+        for at in 0..400 {
+            for tail in &mut tails {
+                tail.append(0, at * step as u64, &vec![1; step]);
+            }
+            // Nothing is pinned: as the background loop evicts.
+            while pool.is_over_budget() {
+                let oldest = pool.oldest().unwrap();
+                let tail = &mut tails[oldest.log as usize];
+                assert_ne!(tail.evict(oldest, (1, 0)), Eviction::Pinned);
+            }
+            // Each log can append without its last block from disk.
+            let end = (at + 1) * step as u64;
+            for tail in &tails {
+                assert_eq!(tail.end_position(0), Some(end));
+            }
+        }
+    }
+
+    #[test]
+    fn a_tail_counts_while_it_holds_a_chunk() {
+        let pool = Rc::new(ChunkPool::new(2 * 4 * 16 * 1024));
+        let mut first = Tail::new(Rc::clone(&pool), 1);
+        let mut others: Vec<_> = (2..6).map(|log| Tail::new(Rc::clone(&pool), log)).collect();
+        others.iter_mut().for_each(|tail| tail.append(0, 0, &[1]));
+        others[0].clear();
+        first.append(0, 0, &[1; 4096]);
+        first.append(0, 4096, &[1]);
+        assert_eq!(pool.used_bytes(), 3 * 4096 + 4096 + 16_384);
+        drop(others);
+        first.append(0, 4097, &[1; 16_384]);
+        // The others are gone: the next chunk is larger again.
+        assert_eq!(pool.used_bytes(), 4096 + 16_384 + 65_536);
     }
 
     #[test]
