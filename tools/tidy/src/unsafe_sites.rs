@@ -6,6 +6,7 @@ use crate::{Finding, Source};
 
 /// Where it may stand: prefixes of paths.
 pub const SITES: &[&str] = &[
+    "engine/runtime/examples/send-paths/",
     "engine/runtime/src/address.rs",
     "engine/runtime/src/buffer/",
     "engine/runtime/src/clock.rs",
