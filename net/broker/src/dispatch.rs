@@ -70,7 +70,7 @@ async fn serve(core: Rc<Core>, client: Rc<Client>, frame: Slice) -> Result<Answe
     };
     let result = route(&context, reader.rest()).await;
     core.metrics
-        .note_request(api_key.name(), now().since(started), result.is_err());
+        .note_request(api_key, now().since(started), result.is_err());
     result
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use net_wire::ApiKey;
 
 /// Latencies are kept to two digits between a microsecond and a minute.
 const LATENCY_US_MAX: u64 = 60_000_000;
@@ -13,7 +14,7 @@ const LATENCY_DIGITS: u8 = 2;
 /// One core's counters.
 #[derive(Default)]
 pub(crate) struct Metrics {
-    requests: RefCell<BTreeMap<&'static str, ApiMetrics>>,
+    requests: RefCell<BTreeMap<ApiKey, ApiMetrics>>,
     pub(crate) produced_bytes: Cell<u64>,
     pub(crate) produced_batches: Cell<u64>,
     pub(crate) fetched_bytes: Cell<u64>,
@@ -57,9 +58,9 @@ pub struct Snapshot {
 
 impl Metrics {
     /// Notes one request.
-    pub(crate) fn note_request(&self, api: &'static str, latency: Duration, is_close: bool) {
+    pub(crate) fn note_request(&self, api_key: ApiKey, latency: Duration, is_close: bool) {
         let mut requests = self.requests.borrow_mut();
-        let api = requests.entry(api).or_default();
+        let api = requests.entry(api_key).or_default();
         api.requests += 1;
         api.closes += u64::from(is_close);
         let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
@@ -75,15 +76,36 @@ impl Metrics {
             ("connections_accepted", &self.connections_accepted),
             ("connections_refused", &self.connections_refused),
         ];
+        let requests = self.requests.borrow();
         Snapshot {
-            requests: self.requests.borrow().clone(),
+            requests: requests
+                .iter()
+                .map(|(api_key, api)| (api_key.name(), api.clone()))
+                .collect(),
             counters: counters
                 .into_iter()
                 .map(|(name, cell)| (name, cell.get()))
+                .chain(of_reactor())
                 .collect(),
             gauges: BTreeMap::new(),
         }
     }
+}
+
+/// What the reactor of the present core counts.
+fn of_reactor() -> [(&'static str, u64); 9] {
+    let metrics = engine_runtime::metrics();
+    [
+        ("reactor_turns", metrics.turns.value()),
+        ("reactor_polls", metrics.polls.value()),
+        ("reactor_operations", metrics.operations.value()),
+        ("reactor_enters", metrics.enters.value()),
+        ("reactor_sleeps", metrics.sleeps.value()),
+        ("reactor_wakes_sent", metrics.wakes_sent.value()),
+        ("reactor_stalls", metrics.stalls.value()),
+        ("reactor_busy_nanoseconds", metrics.busy_ns.value()),
+        ("reactor_spun_nanoseconds", metrics.polled_ns.value()),
+    ]
 }
 
 impl Snapshot {
@@ -118,11 +140,17 @@ mod tests {
     #[test]
     fn shards_are_summed() {
         let (one, two) = (Metrics::default(), Metrics::default());
-        one.note_request("Fetch", Duration::from_micros(10), false);
-        two.note_request("Fetch", Duration::from_secs(600), true);
+        one.note_request(ApiKey::Fetch, Duration::from_micros(10), false);
+        two.note_request(ApiKey::Fetch, Duration::from_secs(600), true);
         add(&two.fetched_bytes, 7);
-        let mut sum = one.snapshot();
-        sum.merge(two.snapshot());
+        // The reactor's counters are read on a core.
+        let world = engine_runtime::SimWorld::new(0, engine_runtime::SimOptions::default());
+        let process = world.add_process("broker");
+        let sum = world.runtime(process).block_on(async move {
+            let mut sum = one.snapshot();
+            sum.merge(two.snapshot());
+            sum
+        });
         assert_eq!(
             (sum.requests["Fetch"].requests, sum.requests["Fetch"].closes),
             (2, 1)
