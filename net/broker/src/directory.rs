@@ -2,6 +2,7 @@
 //!
 //! Shard 0 opens it before anything else happens and holds its lock until the process ends.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use engine_base::Uuid;
@@ -104,16 +105,33 @@ fn fresh_cluster_id() -> String {
 }
 
 async fn lock(path: &Path) -> Result<LockFile, StartError> {
-    fs::create_dir_all(path)
-        .await
-        .map_err(|error| StartError::io("creating", path, error))?;
+    let created = create(path).await;
+    created.map_err(|error| StartError::io("creating", path, error))?;
     let file = path.join(LOCK_FILE);
     fs::lock_file(&file).map_err(|error| match error.kind() {
-        std::io::ErrorKind::WouldBlock => StartError::Locked {
+        io::ErrorKind::WouldBlock => StartError::Locked {
             path: path.to_path_buf(),
         },
         _ => StartError::io("locking", &file, error),
     })
+}
+
+/// Makes the directory if it is missing, durably: what is kept in it is worth nothing when a power
+/// cut takes its name.
+async fn create(path: &Path) -> io::Result<()> {
+    let mut missing = Vec::new();
+    for directory in path.ancestors().filter(|it| !it.as_os_str().is_empty()) {
+        if fs::exists(directory).await? {
+            break;
+        }
+        missing.push(directory);
+    }
+    fs::create_dir_all(path).await?;
+    for parent in missing.into_iter().filter_map(Path::parent) {
+        let is_here = parent.as_os_str().is_empty();
+        fs::sync_dir(if is_here { Path::new(".") } else { parent }).await?;
+    }
+    Ok(())
 }
 
 async fn format_empty(
