@@ -149,6 +149,25 @@ pub(crate) fn file_system_space(path: &CStr) -> io::Result<(u64, u64)> {
     Ok((space.f_blocks * unit, space.f_bavail * unit))
 }
 
+/// Raises the soft limit of open files to the hard one, and returns what holds then.
+pub(crate) fn raise_open_files_limit() -> io::Result<u64> {
+    // SAFETY: all zeroes is a valid `rlimit`.
+    let mut limit: libc::rlimit = unsafe { std::mem::zeroed() };
+    // SAFETY: `limit` is writable.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
+    let raised = libc::rlimit {
+        rlim_cur: limit.rlim_max,
+        rlim_max: limit.rlim_max,
+    };
+    // SAFETY: `raised` is readable during the call.
+    let result = check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) });
+    // Where it is refused, what was allowed before still is.
+    Ok(match result {
+        Ok(_) => raised.rlim_cur,
+        Err(_) => limit.rlim_cur,
+    })
+}
+
 /// A `statx` for the kernel to fill.
 pub(crate) fn empty_status() -> libc::statx {
     // SAFETY: all zeroes is a valid `statx`.

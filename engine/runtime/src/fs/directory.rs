@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use engine_base::Timestamp;
+
 use crate::context;
 use crate::driver::{Driver, system};
 use crate::file::{File, OpenOptions, c_path, is_transient, taken_status};
@@ -178,6 +180,18 @@ pub async fn exists(path: impl AsRef<Path>) -> io::Result<bool> {
 /// As statx(2).
 pub async fn file_len(path: impl AsRef<Path>) -> io::Result<u64> {
     Ok(status(path.as_ref()).await?.raw.stx_size)
+}
+
+/// When the file at `path` was last written, by the wall clock, in milliseconds; `None` in the
+/// simulated world, whose files do not tell.
+///
+/// # Errors
+/// As statx(2).
+pub async fn modified_ms(path: impl AsRef<Path>) -> io::Result<Option<Timestamp>> {
+    let time = status(path.as_ref()).await?.raw.stx_mtime;
+    let is_known = time.tv_sec != 0 || time.tv_nsec != 0;
+    let milliseconds = time.tv_sec * 1000 + i64::from(time.tv_nsec / 1_000_000);
+    Ok(is_known.then_some(milliseconds))
 }
 
 /// What is known about a path.

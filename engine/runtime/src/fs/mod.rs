@@ -8,12 +8,14 @@
 mod device;
 mod directory;
 mod lock;
+mod open_files;
 mod whole;
 
 pub use device::{DeviceFlush, DirectIo, DiskSpace, device_flush, disk_space, probe_direct_io};
 pub use directory::{
-    DirEntry, create_dir_all, exists, file_len, read_dir, remove_dir_all, remove_file, rename,
-    sync_dir, sync_filesystem,
+    DirEntry, create_dir_all, exists, file_len, modified_ms, read_dir, remove_dir_all, remove_file,
+    rename, sync_dir, sync_filesystem,
 };
 pub use lock::{LockFile, lock_file};
+pub use open_files::open_files_max;
 pub use whole::{read_file, write_file_atomic};
