@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use engine_base::{BrokerId, KIB, MIB};
+use engine_base::{BrokerId, GIB, KIB, MIB};
 
 /// Where clients connect, and what they are told to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,38 @@ pub enum FlushFiles {
     Journal,
     /// Every file touched.
     Each,
+}
+
+/// The metadata log and its snapshots (KIP-630).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetadataLogConfig {
+    /// `metadata.log.max.record.bytes.between.snapshots`.
+    pub snapshot_record_size_bytes_max: u64,
+    /// `metadata.log.max.snapshot.interval.ms`; `None` for no snapshots by time.
+    pub snapshot_interval: Option<Duration>,
+    /// `metadata.max.retention.bytes`, of log and snapshots together; negative for no bound.
+    pub retention_bytes: i64,
+    /// `metadata.max.retention.ms`; negative for no bound.
+    pub retention_ms: i64,
+    /// `metadata.log.segment.bytes`.
+    pub segment_size_bytes: u64,
+    /// `metadata.log.segment.ms`.
+    pub segment_ms: i64,
+}
+
+impl Default for MetadataLogConfig {
+    /// Kafka 4.4's defaults.
+    fn default() -> Self {
+        const WEEK_MS: i64 = 7 * 24 * 3600 * 1000;
+        Self {
+            snapshot_record_size_bytes_max: 20 * MIB as u64,
+            snapshot_interval: Some(Duration::from_secs(3600)),
+            retention_bytes: 100 * MIB as i64,
+            retention_ms: WEEK_MS,
+            segment_size_bytes: GIB as u64,
+            segment_ms: WEEK_MS,
+        }
+    }
 }
 
 /// The broker's configuration.
@@ -83,6 +115,8 @@ pub struct BrokerConfig {
     pub partitions_default: i32,
     /// `default.replication.factor`.
     pub replication_factor_default: i16,
+    /// The metadata log and its snapshots.
+    pub metadata_log: MetadataLogConfig,
     /// `log.retention.check.interval.ms`.
     pub retention_check_interval: Duration,
     /// `producer.id.expiration.ms`.
@@ -138,6 +172,7 @@ impl Default for BrokerConfig {
             delete_topics: true,
             partitions_default: 1,
             replication_factor_default: 1,
+            metadata_log: MetadataLogConfig::default(),
             retention_check_interval: Duration::from_secs(300),
             producer_id_expiration: Duration::from_secs(86_400),
             offsets_partitions: 50,

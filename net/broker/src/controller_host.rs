@@ -8,9 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use engine_base::{ShardId, TopicPartition, Uuid};
-use engine_log::{AppendError, PartitionDir};
-use engine_record::{BatchView, Batches};
+use engine_base::{ShardId, Uuid};
 use engine_runtime::{Notify, fs, random_bytes, spawn_critical, wall_clock_ms};
 use net_wire::ErrorCode;
 use replication_controller::command::{RegisterBroker, RegisterController};
@@ -18,7 +16,7 @@ use replication_controller::{Answer, ApiError, Command, Controller, ErrorKind, O
 use replication_metadata::batch::{BatchPlace, leader_change_batch, record_batch, record_batches};
 use replication_metadata::image::Endpoint;
 use replication_metadata::{MetadataImage, MetadataLoader, QuorumState, features};
-use replication_partition::{Isolation, Partition};
+use replication_partition::Partition;
 
 use crate::catalog::Catalog;
 use crate::cluster;
@@ -26,14 +24,12 @@ use crate::core::Core;
 use crate::directory::DataDirectory;
 use crate::error::StartError;
 use crate::lifecycle::PreviousStop;
-use crate::metadata_snapshot::{Found, find_snapshot};
+use crate::metadata_log::{self, append, apply, committed};
+use crate::metadata_snapshot::{Found, SnapshotFiles, SnapshotGenerator};
 use crate::topic_settings::TopicSettings;
 
-/// Bytes of the metadata log that are replayed at a time.
-const REPLAY_SIZE_BYTES: usize = 1 << 20;
 const QUORUM_STATE_FILE: &str = "quorum-state";
 const QUORUM_STATE_BYTES_MAX: usize = 64 << 10;
-const METADATA_TOPIC: &str = "__cluster_metadata";
 
 /// The controller and its log.
 pub(crate) struct ControllerHost {
@@ -41,6 +37,7 @@ pub(crate) struct ControllerHost {
     partition: Rc<Partition>,
     controller: RefCell<Controller>,
     loader: RefCell<MetadataLoader>,
+    snapshots: Rc<SnapshotGenerator>,
     /// Batches to be written, in the order of the decisions.
     decided: RefCell<Vec<Vec<u8>>>,
     has_decided: Notify,
@@ -62,10 +59,14 @@ impl ControllerHost {
         advertised: &[(String, String, u16)],
         previous: PreviousStop,
     ) -> Result<Rc<Self>, StartError> {
-        let found = find_snapshot(&directory.path).await?;
-        let partition = open_partition(core, directory).await?;
-        let loader = replay(&partition, &found).await?;
-        let host = Self::lead(core, partition, loader, &found, directory).await?;
+        let partition = metadata_log::open(core).await?;
+        let log_offsets = (partition.log_start_offset(), partition.log_end_offset());
+        let mut files = SnapshotFiles::open(&directory.path, log_offsets.0).await?;
+        let found = Found::find(&mut files, log_offsets).await?;
+        let mut loader = found.loader();
+        let replayed = metadata_log::replay(&partition, &mut loader, found.end_offset).await?;
+        let snapshots = SnapshotGenerator::new(&core.config.metadata_log, replayed);
+        let host = Self::lead(core, partition, (loader, snapshots), &found, directory).await?;
         let publisher = host.clone();
         spawn_critical(
             "controller",
@@ -76,6 +77,7 @@ impl ControllerHost {
         assert!(is_first);
         host.activate(&found).await?;
         host.register(core, directory, advertised, previous).await?;
+        host.begin_snapshots(files);
         Ok(host)
     }
 
@@ -83,7 +85,7 @@ impl ControllerHost {
     async fn lead(
         core: &Rc<Core>,
         partition: Rc<Partition>,
-        mut loader: MetadataLoader,
+        (mut loader, snapshots): (MetadataLoader, SnapshotGenerator),
         found: &Found,
         directory: &DataDirectory,
     ) -> Result<Rc<Self>, StartError> {
@@ -127,6 +129,7 @@ impl ControllerHost {
             partition,
             controller: RefCell::new(controller),
             loader: RefCell::new(loader),
+            snapshots: Rc::new(snapshots),
             decided: RefCell::default(),
             has_decided: Notify::new(),
             published_offset: Cell::new(next_offset),
@@ -221,6 +224,20 @@ impl ControllerHost {
         Ok(())
     }
 
+    /// From here on the log does not only grow.
+    fn begin_snapshots(self: &Rc<Self>, files: SnapshotFiles) {
+        let host = Rc::downgrade(self);
+        let source = move || {
+            let host = host.upgrade()?;
+            let loader = host.loader.borrow();
+            // The last record of a published image ends a batch, unless a transaction began there.
+            let is_open = loader.transaction_start_offset().is_some();
+            (!is_open).then(|| (loader.published().clone(), loader.quorum().clone()))
+        };
+        let partition = self.partition.clone();
+        self.snapshots.start(files, partition, source);
+    }
+
     /// Decides a command, and answers when every shard has applied what came of it.
     pub(crate) async fn submit(&self, command: Command) -> Result<Answer, ApiError> {
         let outcome = self.controller.borrow_mut().handle(&command)?;
@@ -237,6 +254,7 @@ impl ControllerHost {
         if let Err(error) = self.submit(Command::FenceBroker { broker_id }).await {
             tracing::warn!("the broker could not leave service: {error}");
         }
+        self.snapshots.stop().await;
     }
 
     /// Queues an outcome's records and waits until every shard has applied them. Nothing runs
@@ -300,6 +318,8 @@ impl ControllerHost {
             }
             self.published_offset.set(next_offset);
             self.published.notify_all();
+            let size_bytes = decided.iter().map(|batches| batches.len() as u64).sum();
+            self.snapshots.on_published(size_bytes);
         }
     }
 
@@ -326,105 +346,6 @@ impl ControllerHost {
             }
         }
     }
-}
-
-async fn open_partition(
-    core: &Rc<Core>,
-    directory: &DataDirectory,
-) -> Result<Rc<Partition>, StartError> {
-    let id = TopicPartition {
-        topic_id: Uuid::METADATA_TOPIC,
-        partition: 0,
-    };
-    let opened = core.opened.borrow_mut().remove(&id);
-    let log = match opened {
-        Some(log) => log,
-        None => {
-            let (topic, topic_id) = (METADATA_TOPIC.to_owned(), id.topic_id);
-            let config = engine_log::LogConfig {
-                is_deleting: false,
-                ..Default::default()
-            };
-            let dir = PartitionDir {
-                topic,
-                partition: 0,
-                topic_id,
-                config,
-            };
-            core.store().create_log(dir).await?
-        }
-    };
-    let epoch = log.latest_epoch().unwrap_or(0);
-    tracing::debug!("metadata log of cluster {} opened", directory.cluster_id);
-    let partition = Partition::new(id, METADATA_TOPIC.into(), log, epoch);
-    core.partitions.borrow_mut().insert(id, partition.clone());
-    Ok(partition)
-}
-
-/// The image of the snapshot and all that the log holds after it.
-async fn replay(partition: &Partition, found: &Found) -> Result<MetadataLoader, StartError> {
-    let mut loader = found.loader();
-    let mut offset = found.end_offset.max(partition.log_start_offset());
-    let log_end_offset = partition.log_end_offset();
-    while offset < log_end_offset {
-        let read = partition
-            .read(offset, REPLAY_SIZE_BYTES, Isolation::LogEnd, true)
-            .await;
-        let data =
-            read.map_err(|error| StartError::Damaged(format!("the metadata log: {error}")))?;
-        let bytes = data
-            .slices
-            .iter()
-            .flat_map(|slice| slice.iter().copied())
-            .collect::<Vec<u8>>();
-        apply(&mut loader, &bytes)?;
-        assert!(data.next_offset > offset);
-        offset = data.next_offset;
-    }
-    loader.publish();
-    Ok(loader)
-}
-
-fn apply(loader: &mut MetadataLoader, batches: &[u8]) -> Result<(), StartError> {
-    for batch in Batches::new(batches) {
-        let damaged = |error: &dyn std::fmt::Display| {
-            StartError::Damaged(format!("the metadata log cannot be followed: {error}"))
-        };
-        let batch: BatchView<'_> = batch.map_err(|error| damaged(&error))?;
-        loader
-            .apply_batch(&batch)
-            .map_err(|error| damaged(&error))?;
-    }
-    Ok(())
-}
-
-/// Appends batches, waiting for the log where it is busy.
-async fn append(partition: &Partition, batches: &[u8]) -> Result<(), StartError> {
-    for batch in Batches::new(batches) {
-        let batch = batch.unwrap_or_else(|error| panic!("a batch of our own: {error}"));
-        loop {
-            match partition.append_own(batch.bytes(), wall_clock_ms()) {
-                Ok(appended) => {
-                    assert_eq!(appended.base_offset, batch.header().base_offset);
-                    break;
-                }
-                Err(AppendError::Busy) => {
-                    // A store that failed says so at the next try.
-                    let _ = partition.log().ready_to_append().await;
-                }
-                Err(error) => {
-                    let why = format!("the metadata log cannot be written: {error}");
-                    return Err(StartError::Damaged(why));
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn committed(partition: &Partition, offset: i64) {
-    let committed = partition.committed(offset).await;
-    committed.expect("nobody deletes the metadata log");
 }
 
 async fn last_epoch(file: &std::path::Path) -> Result<i32, StartError> {

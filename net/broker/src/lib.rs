@@ -22,6 +22,7 @@ mod fetch_session;
 mod group_host;
 mod lifecycle;
 mod maintenance;
+mod metadata_log;
 mod metadata_snapshot;
 pub mod metrics;
 mod order;

@@ -21,12 +21,12 @@ const SEEDS: u64 = 20;
 /// How many things happen in one run.
 const MISHAPS: u32 = 6;
 
-/// Runs `work` with each seed; a failure names its seed.
-fn with_seeds(work: impl Fn(u64)) {
+/// Runs `work` with each of so many seeds; a failure names its seed.
+pub(crate) fn with_seeds(count: u64, mut work: impl FnMut(u64)) {
     let number = |name| std::env::var(name).ok().map(|text| text.parse().unwrap());
     let seeds = match number("OTTLA_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("OTTLA_SEEDS").unwrap_or(SEEDS),
+        None => 0..number("OTTLA_SEEDS").unwrap_or(count),
     };
     for seed in seeds {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(seed))) {
@@ -171,7 +171,7 @@ fn run(seed: u64) {
 
 #[test]
 fn what_was_acknowledged_outlives_crashes_and_broken_connections() {
-    with_seeds(run);
+    with_seeds(SEEDS, run);
 }
 
 #[test]

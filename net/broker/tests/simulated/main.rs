@@ -7,6 +7,8 @@
 mod behaviour;
 mod clients;
 mod crashes;
+mod metadata;
+mod metadata_folder;
 mod oracle;
 mod produce;
 mod stage;

@@ -54,6 +54,11 @@ pub(crate) struct Stage {
 impl Stage {
     /// A world with a broker that serves.
     pub(crate) fn new(seed: u64) -> Self {
+        Self::with(seed, |_| {})
+    }
+
+    /// The same, configured otherwise.
+    pub(crate) fn with(seed: u64, change: impl FnOnce(&mut BrokerConfig)) -> Self {
         count_panics();
         // One in two disks forces only the file that a flush names.
         let (flush_scope, flush_files) = match seed % 2 {
@@ -66,13 +71,15 @@ impl Stage {
         };
         let world = SimWorld::new(seed, options);
         let broker = world.add_process(HOST);
+        let mut config = BrokerConfig {
+            flush_files,
+            ..config()
+        };
+        change(&mut config);
         let stage = Self {
             world,
             broker,
-            config: BrokerConfig {
-                flush_files,
-                ..config()
-            },
+            config,
             seed,
             starts: Cell::new(0),
             stop: Rc::default(),
@@ -92,6 +99,16 @@ impl Stage {
             let result = self.shards.borrow()[0].result();
             panic!("the broker did not start ({is_ready}): {result:?}");
         }
+    }
+
+    /// Starts the broker on a disk that it refuses, and returns what it says.
+    pub(crate) fn start_fails(&self) -> String {
+        self.begin_start();
+        let has_ended = || self.shards.borrow()[0].is_finished();
+        assert!(self.world.run_until(START_TIME_MAX, has_ended), "it serves");
+        let result = self.shards.borrow()[0].result();
+        self.world.kill(self.broker);
+        result.expect("it has finished").unwrap_err().to_string()
     }
 
     /// Starts the broker and lets it alone.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use engine_base::BrokerId;
-use net_broker::config::{BrokerConfig, FlushFiles, ListenerConfig};
+use net_broker::config::{BrokerConfig, FlushFiles, ListenerConfig, MetadataLogConfig};
 
 use super::endpoints::{Told, listeners};
 use super::keys::split_list;
@@ -217,6 +217,7 @@ fn broker(
         partitions_default: values.int("num.partitions"),
         replication_factor_default: i16::try_from(values.int("default.replication.factor"))
             .unwrap_or(i16::MAX),
+        metadata_log: metadata_log(values),
         retention_check_interval: values.milliseconds("log.retention.check.interval.ms"),
         producer_id_expiration: values.milliseconds("producer.id.expiration.ms"),
         offsets_partitions: values.int("offsets.topic.num.partitions"),
@@ -236,6 +237,20 @@ fn broker(
             .iter()
             .map(|(name, property)| (name.clone(), property.value.clone()))
             .collect(),
+    }
+}
+
+fn metadata_log(values: &Values) -> MetadataLogConfig {
+    let number = |name| values.integer(name).expect("it has a default");
+    let interval = values.milliseconds("metadata.log.max.snapshot.interval.ms");
+    MetadataLogConfig {
+        snapshot_record_size_bytes_max: values
+            .unsigned("metadata.log.max.record.bytes.between.snapshots"),
+        snapshot_interval: (!interval.is_zero()).then_some(interval),
+        retention_bytes: number("metadata.max.retention.bytes"),
+        retention_ms: number("metadata.max.retention.ms"),
+        segment_size_bytes: values.unsigned("metadata.log.segment.bytes"),
+        segment_ms: number("metadata.log.segment.ms"),
     }
 }
 
