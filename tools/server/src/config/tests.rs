@@ -1,5 +1,7 @@
 //! What whole configurations become.
 
+use net_broker::config::MetadataLogConfig;
+
 use super::settings::{Loaded, load};
 use super::{Sources, report, without_effect};
 
@@ -123,6 +125,28 @@ fn defaults_are_the_brokers_own() {
         ours_without_properties.producer_id_expiration,
         theirs.producer_id_expiration
     );
+    assert_eq!(ours_without_properties.metadata_log, theirs.metadata_log);
+}
+
+#[test]
+fn the_metadata_log_is_as_configured() {
+    let loaded = sets(&[
+        "metadata.log.max.record.bytes.between.snapshots=1000",
+        "metadata.log.max.snapshot.interval.ms=0",
+        "metadata.log.segment.bytes=8388608",
+        "metadata.log.segment.ms=2000",
+        "metadata.max.retention.bytes=-1",
+        "metadata.max.retention.ms=3000",
+    ]);
+    let expected = MetadataLogConfig {
+        snapshot_record_size_bytes_max: 1000,
+        snapshot_interval: None,
+        retention_bytes: -1,
+        retention_ms: 3000,
+        segment_size_bytes: 8_388_608,
+        segment_ms: 2000,
+    };
+    assert_eq!(loaded.settings.unwrap().broker.metadata_log, expected);
 }
 
 #[test]
