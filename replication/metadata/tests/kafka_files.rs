@@ -21,6 +21,7 @@ use replication_metadata::{
 };
 
 const CHECKPOINT: &[u8] = include_bytes!("../testdata/standalone.checkpoint");
+const GENERATED: &[u8] = include_bytes!("../testdata/generated.checkpoint");
 const FIRST_START: &[u8] = include_bytes!("../testdata/first_start.log");
 const RESTARTS: &[u8] = include_bytes!("../testdata/restarts.log");
 const RESTARTS_IMAGE: &str = include_str!("../testdata/restarts.image.txt");
@@ -47,6 +48,16 @@ fn without_times(bytes: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// A record's bytes, with the features of a node in order: Kafka writes them in that of a hash map.
+fn normalized(mut record: Record<'_>) -> Vec<u8> {
+    match &mut record {
+        Record::RegisterBroker(broker) => broker.features.sort_by(|a, b| a.name.cmp(&b.name)),
+        Record::RegisterController(node) => node.features.sort_by(|a, b| a.name.cmp(&b.name)),
+        _ => {}
+    }
+    record.to_bytes(MetadataVersion::MAX).unwrap()
+}
+
 #[test]
 fn a_formatted_directory_is_kafkas() {
     let snapshot = Snapshot::read(CHECKPOINT).unwrap();
@@ -64,6 +75,50 @@ fn a_formatted_directory_is_kafkas() {
     assert_eq!(paths, [name, "meta.properties"]);
     assert_eq!(without_times(&files[0].bytes), without_times(CHECKPOINT));
     assert_eq!(Snapshot::read(&files[0].bytes).unwrap(), snapshot);
+}
+
+/// Topics, some of them deleted again, configuration, a quota and a credential.
+#[test]
+fn a_running_kafkas_snapshot_is_ours_but_for_the_order_of_hash_maps() {
+    let id = SnapshotId {
+        end_offset: 951,
+        epoch: 1,
+    };
+    let theirs = Snapshot::read(GENERATED).unwrap();
+    let image = theirs.to_image(id).unwrap();
+    let ours = Snapshot {
+        records: image_records(&image).collect(),
+        ..theirs.clone()
+    };
+    let bytes = ours.to_bytes(id, MetadataVersion::MAX, 0).unwrap();
+    let batches = |bytes| -> Vec<_> { Batches::new(bytes).map(Result::unwrap).collect() };
+    let pairs: Vec<_> = batches(GENERATED)
+        .into_iter()
+        .zip(batches(&bytes))
+        .collect();
+    assert_eq!((pairs.len(), bytes.len()), (3, GENERATED.len()));
+    for (theirs, ours) in [&pairs[0], &pairs[2]] {
+        assert_eq!(without_times(ours.bytes()), without_times(theirs.bytes()));
+    }
+    let (theirs_header, ours_header) = (pairs[1].0.header(), pairs[1].1.header());
+    assert_eq!(
+        ours_header.last_offset_delta,
+        theirs_header.last_offset_delta
+    );
+    assert_eq!(ours_header.attributes, theirs_header.attributes);
+    let kinds = |snapshot: &Snapshot<'_>| -> Vec<i16> {
+        snapshot.records.iter().map(Record::key).collect()
+    };
+    let mut in_order = kinds(&theirs);
+    in_order.dedup();
+    let mut ours_in_order = kinds(&ours);
+    ours_in_order.dedup();
+    // A topic's partitions follow it, in both.
+    assert_eq!(ours_in_order, in_order);
+    let set = |records: Vec<Record<'_>>| -> BTreeSet<Vec<u8>> {
+        records.into_iter().map(normalized).collect()
+    };
+    assert_eq!(set(ours.records), set(theirs.records));
 }
 
 #[test]
@@ -171,24 +226,9 @@ fn a_log_with_restarts_builds_kafkas_image() {
                 .collect()
         })
         .collect();
-    let normalized = |bytes: &[u8]| {
-        // Kafka writes the features of a node in the order of a hash map.
-        let Record::RegisterBroker(mut broker) = Record::read(bytes).unwrap() else {
-            return bytes.to_vec();
-        };
-        broker.features.sort_by(|a, b| a.name.cmp(&b.name));
-        Record::from(broker).to_bytes(MetadataVersion::MAX).unwrap()
-    };
-    let controllers = |bytes: &Vec<u8>| {
-        let Record::RegisterController(mut record) = Record::read(bytes).unwrap() else {
-            return bytes.clone();
-        };
-        record.features.sort_by(|a, b| a.name.cmp(&b.name));
-        Record::from(record).to_bytes(MetadataVersion::MAX).unwrap()
-    };
     let expected: BTreeSet<_> = expected
         .iter()
-        .map(|bytes| controllers(&normalized(bytes)))
+        .map(|bytes| normalized(Record::read(bytes).unwrap()))
         .collect();
     let ours: BTreeSet<_> = image_records(&image)
         .map(|record| record.to_bytes(MetadataVersion::MAX).unwrap())
