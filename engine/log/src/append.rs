@@ -71,6 +71,7 @@ impl Log {
         state
             .active_mut()
             .on_append(base_offset, info, interval_bytes);
+        state.active_mut().modified_ms = now_ms;
         if leader_epoch >= 0 && state.epochs.assign(leader_epoch, base_offset) {
             state.epochs_written = false;
         }

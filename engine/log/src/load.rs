@@ -67,6 +67,7 @@ pub(crate) async fn load_log(
     }
     let active = &mut segments[last];
     let end_offset = load_active(shared, &directory, active, &config).await?;
+    take_modified(&directory, &mut segments).await?;
     check_txns(&directory, shared.is_direct, &mut segments, end_offset).await?;
     let epochs = load_epochs(&directory).await;
     let end = (segments[last].base_offset, segments[last].end_position);
@@ -298,6 +299,24 @@ pub(crate) async fn load_indexes(directory: &Path, base_offset: i64, size: u64) 
         (index.offsets, index.times) = (offsets, times);
     }
     index
+}
+
+/// The age of a segment without any timestamp counts from when its file was last written, as in
+/// Kafka; those with timestamps are not asked for it.
+async fn take_modified(
+    directory: &Path,
+    segments: &mut VecDeque<Segment>,
+) -> Result<(), StoreError> {
+    let untimed = segments
+        .iter_mut()
+        .filter(|segment| segment.is_created && segment.max_timestamp.0 < 0);
+    for segment in untimed {
+        let path = segment_file(directory, segment.base_offset, LOG_SUFFIX);
+        let modified_ms = fs::modified_ms(&path).await;
+        let modified_ms = modified_ms.map_err(StoreError::io("asking for the age of", &path))?;
+        segment.modified_ms = modified_ms.unwrap_or(segment.modified_ms);
+    }
+    Ok(())
 }
 
 /// Reads the transaction indexes that there are: the active segment keeps its own in memory, those

@@ -66,7 +66,7 @@ pub(crate) struct Segment {
     pub(crate) first_timestamp: Option<Timestamp>,
     /// Wall clock of the segment's birth, for rolls of segments without timestamps.
     pub(crate) created_ms: Timestamp,
-    /// Wall clock of the last append, or of the start that found the segment.
+    /// Wall clock of the last append, or when the file was last written before the start.
     pub(crate) modified_ms: Timestamp,
     /// The jitter drawn for this segment.
     pub(crate) roll_jitter_ms: i64,
