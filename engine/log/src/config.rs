@@ -112,6 +112,8 @@ pub struct StoreConfig {
     pub cache_size_bytes: usize,
     /// Free space below which appends are refused.
     pub free_space_bytes_min: u64,
+    /// Files that the store may have open: its share of the process's limit.
+    pub open_files_max: usize,
     /// Sizes that tests shrink.
     pub sizes: Sizes,
     /// All of them, but in the tests that prove that they are needed.
@@ -224,6 +226,7 @@ impl StoreConfig {
             io: IoMode::Auto,
             cache_size_bytes: 128 * MIB,
             free_space_bytes_min: FREE_SPACE_BYTES_MIN,
+            open_files_max: usize::MAX,
             sizes: Sizes::default(),
             guards: Guards::default(),
         }

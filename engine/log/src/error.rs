@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use engine_journal::JournalDamage;
 
+use crate::limits::open_files_needed;
+
 /// The store's disk failed or holds what it must not.
 #[derive(Debug)]
 pub enum StoreError {
@@ -32,6 +34,13 @@ pub enum StoreError {
     Failed,
     /// The disk is full.
     DiskFull,
+    /// The process may not open as many files as the logs need.
+    TooManyLogs {
+        /// Logs of the store.
+        logs: usize,
+        /// Files that the store may have open.
+        open_files_max: usize,
+    },
 }
 
 /// Something that was durable cannot be read.
@@ -92,7 +101,11 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io { doing, path, error } => {
-                write!(f, "{doing} {} failed: {error}", path.display())
+                write!(f, "{doing} {} failed: {error}", path.display())?;
+                match error.raw_os_error() {
+                    Some(EMFILE | ENFILE) => write!(f, "; {RAISE_THE_LIMIT}"),
+                    _ => Ok(()),
+                }
             }
             Self::Damaged(damages) => {
                 f.write_str("data that was durable cannot be read; nothing was cut: ")?;
@@ -111,6 +124,15 @@ impl fmt::Display for StoreError {
             ),
             Self::Failed => f.write_str("an earlier write or flush failed; restart to recover"),
             Self::DiskFull => f.write_str("the disk is full"),
+            Self::TooManyLogs {
+                logs,
+                open_files_max,
+            } => write!(
+                f,
+                "{logs} partitions of one core need {} open files at least, and its share of \
+                 what the process may open is {open_files_max}: {RAISE_THE_LIMIT}",
+                open_files_needed(*logs)
+            ),
         }
     }
 }
@@ -147,6 +169,13 @@ impl StoreError {
 // The two errors that are a state and not a failure; the crate knows no libc.
 const ENOSPC: i32 = 28;
 const EDQUOT: i32 = 122;
+
+// Too many open files: of the process, of the machine.
+const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
+
+const RAISE_THE_LIMIT: &str = "raise the limit of open files (ulimit -n in a shell, LimitNOFILE= \
+     in a systemd unit, --ulimit nofile= of a container) to four for each partition at least";
 
 /// Why a batch was not appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

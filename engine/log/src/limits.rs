@@ -57,6 +57,23 @@ pub const POOL_SIZE_BYTES_MAX: u64 = 2 * 1024 * MIB as u64;
 /// used goes first.
 pub const SEALED_INDEXES_MAX: usize = 64;
 
+/// Open files of sealed segments kept by one shard; the least recently used is closed first.
+/// Active segments stay open.
+pub const SEALED_FILES_MAX: usize = 512;
+
+/// The same where the process may open few files: what concurrent cold readers need at least.
+pub const SEALED_FILES_MIN: usize = 8;
+
+/// Files of a shard that are open beside its segments: the journal's, and those of the starts and
+/// syncs in flight, three at a time each.
+pub const OTHER_FILES_MAX: usize = engine_journal::limits::FILES_MAX + 3 * LOGS_IN_FLIGHT_MAX;
+
+/// Files that a store of so many logs needs at least: the active segment of each, and the others.
+#[must_use]
+pub fn open_files_needed(logs: usize) -> usize {
+    logs + SEALED_FILES_MIN + OTHER_FILES_MAX
+}
+
 /// Bytes of a segment read at once by recovery and scans.
 pub const SCAN_SIZE_BYTES: usize = MIB;
 

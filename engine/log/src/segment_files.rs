@@ -1,6 +1,9 @@
 //! A segment's files, opened and read when they are needed.
 //!
-//! On the log's core, for readers, writers and the seal.
+//! Files of active segments, and of those that are not synced, stay open. Those of the others are
+//! among the last used of the shard, which are bounded: thousands of partitions with hundreds of
+//! segments each do not hold as many files open. On the log's core, for readers, writers and the
+//! seal.
 
 use std::rc::Rc;
 
@@ -8,19 +11,21 @@ use engine_runtime::{File, OpenOptions};
 
 use crate::error::StoreError;
 use crate::layout;
-use crate::log::LogInner;
+use crate::log::{LogInner, LogState};
 use crate::offset_index::OffsetIndex;
+use crate::segment::Segment;
+
+impl LogState {
+    /// Whether nothing is written to the segment: it is synced, and not the active one.
+    fn is_at_rest(&self, segment: &Segment) -> bool {
+        segment.is_synced && segment.base_offset != self.active().base_offset
+    }
+}
 
 impl LogInner {
     /// The open file of a segment.
     pub(crate) async fn segment_file(&self, segment_base: i64) -> Result<Rc<File>, StoreError> {
-        let opened = |log: &Self| {
-            let state = log.state.borrow();
-            state
-                .segment(segment_base)
-                .and_then(|segment| segment.file.clone())
-        };
-        if let Some(file) = opened(self) {
+        if let Some(file) = self.open_file(segment_base) {
             return Ok(file);
         }
         let path = layout::segment_file(&self.directory, segment_base, layout::LOG_SUFFIX);
@@ -33,14 +38,52 @@ impl LogInner {
         let file = File::open(&path, options)
             .await
             .map_err(StoreError::io("opening", &path))?;
-        if let Some(file) = opened(self) {
+        if let Some(file) = self.open_file(segment_base) {
             return Ok(file); // somebody was faster; one file for each segment
         }
         let file = Rc::new(file);
-        if let Some(segment) = self.state.borrow_mut().segment_mut(segment_base) {
-            segment.file = Some(Rc::clone(&file));
-        }
+        self.keep_open(segment_base, &file);
         Ok(file)
+    }
+
+    fn open_file(&self, segment_base: i64) -> Option<Rc<File>> {
+        let state = self.state.borrow();
+        let segment = state.segment(segment_base)?;
+        if state.is_at_rest(segment) {
+            let mut files = self.shared.sealed_files.borrow_mut();
+            return files.find((self.key, segment_base));
+        }
+        segment.file.clone()
+    }
+
+    /// The file stays open: for good while the segment is written or waits for a flush, else until
+    /// those of other segments push it out.
+    fn keep_open(&self, segment_base: i64, file: &Rc<File>) {
+        let state = &mut *self.state.borrow_mut();
+        let Some(segment) = state.segment(segment_base) else {
+            return;
+        };
+        if state.is_at_rest(segment) {
+            let mut files = self.shared.sealed_files.borrow_mut();
+            files.insert((self.key, segment_base), Rc::clone(file));
+        } else if let Some(segment) = state.segment_mut(segment_base) {
+            segment.file = Some(Rc::clone(file));
+        }
+    }
+
+    /// Nothing is written to the segment any more: its file is one of those that may be closed.
+    pub(crate) fn put_to_rest(&self, segment_base: i64) {
+        let file = {
+            let state = &mut *self.state.borrow_mut();
+            let is_at_rest = state
+                .segment(segment_base)
+                .is_some_and(|segment| state.is_at_rest(segment));
+            let segment = state.segment_mut(segment_base).filter(|_| is_at_rest);
+            segment.and_then(|segment| segment.file.take())
+        };
+        if let Some(file) = file {
+            self.keep_open(segment_base, &file);
+        }
     }
 
     /// The offset index of a sealed segment. One that cannot be read is answered by an empty one:

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use engine_cache::{ChunkPool, PageCache, PageKey};
-use engine_runtime::Notify;
+use engine_runtime::{File, Notify};
 
 use crate::config::StoreConfig;
 use crate::error::StoreError;
@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) sealed_indexes: RefCell<SegmentLru<Rc<OffsetIndex>>>,
     /// Transaction indexes of sealed segments that `read_committed` readers used lately.
     pub(crate) sealed_txns: RefCell<SegmentLru<Rc<TxnIndex>>>,
+    /// Open files of sealed segments that were read lately.
+    pub(crate) sealed_files: RefCell<SegmentLru<Rc<File>>>,
     /// Pages that are being read; whoever wants one of them waits for `progress`.
     pub(crate) pages_loading: RefCell<Vec<PageKey>>,
     /// By index; the place of a deleted log is taken again.
@@ -132,12 +134,14 @@ impl Shared {
     pub(crate) fn forget_sealed(&self, log: u32) {
         self.sealed_indexes.borrow_mut().forget_log(log);
         self.sealed_txns.borrow_mut().forget_log(log);
+        self.sealed_files.borrow_mut().forget_log(log);
     }
 
     /// The same of one segment.
     pub(crate) fn forget_segment(&self, key: SegmentKey) {
         self.sealed_indexes.borrow_mut().forget(key);
         self.sealed_txns.borrow_mut().forget(key);
+        self.sealed_files.borrow_mut().forget(key);
     }
 
     pub(crate) fn is_failed(&self) -> bool {

@@ -18,7 +18,7 @@ use crate::checkpoint_file;
 use crate::config::{FlushFiles, IoMode, LogConfig, StoreConfig};
 use crate::error::StoreError;
 use crate::layout;
-use crate::limits::SEALED_INDEXES_MAX;
+use crate::limits::{SEALED_FILES_MAX, SEALED_FILES_MIN, SEALED_INDEXES_MAX, open_files_needed};
 use crate::load::{LogToLoad, load_log};
 use crate::log::{Log, LogInner};
 use crate::segment_lru::SegmentLru;
@@ -73,13 +73,14 @@ impl LogStore {
     /// directory, and `.kafka_cleanshutdown` must be gone ([`crate::begin_use`]).
     ///
     /// # Errors
-    /// The disk refuses, or holds what recovery would not have left.
+    /// The disk refuses, or holds what recovery would not have left; or the process may not open
+    /// as many files as so many logs need.
     pub async fn open(
         config: StoreConfig,
         partitions: Vec<PartitionDir>,
         mut progress: impl FnMut(Progress),
     ) -> Result<(Self, Vec<Log>), StoreError> {
-        let shared = Rc::new(open_shared(config).await?);
+        let shared = Rc::new(open_shared(config, partitions.len()).await?);
         let start_offsets = read_start_offsets(&shared.config.directory).await?;
         let total = partitions.len() as u64;
         let mut logs = Vec::with_capacity(partitions.len());
@@ -256,8 +257,18 @@ fn next_key(shared: &Shared) -> u32 {
     u32::try_from(logs.len() - 1).expect("a process ends before four billion logs")
 }
 
-async fn open_shared(config: StoreConfig) -> Result<Shared, StoreError> {
+async fn open_shared(config: StoreConfig, logs: usize) -> Result<Shared, StoreError> {
     let directory = &config.directory;
+    let open_files_max = config.open_files_max;
+    if open_files_needed(logs) > open_files_max {
+        return Err(StoreError::TooManyLogs {
+            logs,
+            open_files_max,
+        });
+    }
+    // Half of what is left is for the logs that come.
+    let left = open_files_max - (open_files_needed(logs) - SEALED_FILES_MIN);
+    let sealed_files_max = (left / 2).clamp(SEALED_FILES_MIN, SEALED_FILES_MAX);
     let is_direct = match config.io {
         IoMode::Buffered => false,
         IoMode::Auto => {
@@ -291,6 +302,7 @@ async fn open_shared(config: StoreConfig) -> Result<Shared, StoreError> {
         pages: RefCell::new(PageCache::default()),
         sealed_indexes: RefCell::new(SegmentLru::new(SEALED_INDEXES_MAX)),
         sealed_txns: RefCell::new(SegmentLru::new(SEALED_INDEXES_MAX)),
+        sealed_files: RefCell::new(SegmentLru::new(sealed_files_max)),
         pages_loading: RefCell::default(),
         logs: RefCell::default(),
         dirty: RefCell::default(),

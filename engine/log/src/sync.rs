@@ -151,6 +151,7 @@ impl LogInner {
             segment.index = None;
             segment.held.clear();
         }
+        self.put_to_rest(base_offset);
         Ok(())
     }
 

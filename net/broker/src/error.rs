@@ -84,6 +84,7 @@ impl From<StoreError> for StartError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Io { doing, path, error } => Self::Io { doing, path, error },
+            limit @ StoreError::TooManyLogs { .. } => Self::Config(limit.to_string()),
             other => Self::Damaged(other.to_string()),
         }
     }

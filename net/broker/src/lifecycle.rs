@@ -322,6 +322,7 @@ async fn open_part(
             config::FlushFiles::Each => FlushFiles::Each,
         },
         cache_size_bytes: core.config.memory_bytes / 2 / shard_count,
+        open_files_max: open_files_share(shard_count)?,
         ..StoreConfig::new(path, core.id())
     };
     let (store, logs) = LogStore::open(store_config, part, |_| {}).await?;
@@ -339,6 +340,14 @@ async fn open_part(
     *core.commits.borrow_mut() = Some(commits);
     spawn(maintenance::run(core.clone())).detach();
     Ok(())
+}
+
+/// What one shard's store may have open: half of what the process may is for connections.
+fn open_files_share(shard_count: usize) -> Result<usize, StartError> {
+    let open_files_max = engine_runtime::fs::open_files_max()
+        .map_err(|error| StartError::Config(format!("getrlimit(2) failed: {error}")))?;
+    let open_files_max = usize::try_from(open_files_max).unwrap_or(usize::MAX);
+    Ok(open_files_max / 2 / shard_count)
 }
 
 async fn drop_strays(core: &Rc<Core>) -> Result<(), StartError> {
