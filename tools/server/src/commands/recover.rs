@@ -54,9 +54,10 @@ pub(crate) fn run(directory: PathBuf) -> Exit {
             tracing::error!("{error}");
             match error {
                 StoreError::Damaged(_) | StoreError::ForeignAfterCrash { .. } => Exit::Damaged,
-                StoreError::Io { .. } | StoreError::Failed | StoreError::DiskFull => {
-                    Exit::Configuration
-                }
+                StoreError::Io { .. }
+                | StoreError::Failed
+                | StoreError::DiskFull
+                | StoreError::TooManyLogs { .. } => Exit::Configuration,
             }
         }
     }
