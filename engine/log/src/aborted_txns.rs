@@ -106,10 +106,10 @@ impl LogInner {
             return Err(StoreError::io("reading", path)(error));
         };
         let txns = Rc::new(txns);
-        self.shared
-            .sealed_txns
-            .borrow_mut()
-            .insert(key, Rc::clone(&txns));
+        if self.is_on_disk_only(base_offset) {
+            let mut kept = self.shared.sealed_txns.borrow_mut();
+            kept.insert(key, Rc::clone(&txns));
+        }
         Ok(txns)
     }
 }

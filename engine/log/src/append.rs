@@ -8,7 +8,7 @@ use engine_record::{
 };
 
 use crate::error::AppendError;
-use crate::limits::{PENDING_SIZE_BYTES_MAX, UNSYNCED_SEGMENTS_MAX};
+use crate::limits::{PENDING_SIZE_BYTES_MAX, TXN_INDEX_ENTRIES_MAX, UNSYNCED_SEGMENTS_MAX};
 use crate::log::{Log, LogInner, LogState, Pending};
 use crate::roll::{RollInput, should_roll};
 use crate::segment::Segment;
@@ -155,7 +155,8 @@ impl LogInner {
             append_timestamp: info.max_timestamp,
             append_last_offset: last_offset,
         };
-        if should_roll(&input, &state.config, now_ms) {
+        let is_index_full = index.txns.len() >= TXN_INDEX_ENTRIES_MAX;
+        if is_index_full || should_roll(&input, &state.config, now_ms) {
             let unsynced = state
                 .segments
                 .iter()

@@ -53,8 +53,16 @@ pub const POOL_FILES_MAX: usize = 4;
 /// Bytes of recycled segment files kept; files beyond it are removed.
 pub const POOL_SIZE_BYTES_MAX: u64 = 2 * 1024 * MIB as u64;
 
-/// Offset and time indexes of sealed segments held in memory by one shard; the least recently
-/// used goes first.
+/// Aborted transactions in one segment, which the active segment's index holds in memory: 2 MiB.
+/// Beyond it the log rolls early.
+pub const TXN_INDEX_ENTRIES_MAX: usize = 64 * 1024;
+
+/// Transaction indexes of sealed segments held in memory by one shard; the least recently used
+/// goes first.
+pub const SEALED_TXNS_MAX: usize = 16;
+
+/// Offset indexes of sealed segments held in memory by one shard; the least recently used goes
+/// first.
 pub const SEALED_INDEXES_MAX: usize = 64;
 
 /// Open files of sealed segments kept by one shard; the least recently used is closed first.

@@ -413,7 +413,12 @@ impl LogInner {
         if size == 0 {
             return Ok(Some(Slice::empty()));
         }
-        let file = self.segment_file(key.segment_base).await?;
+        let file = match self.segment_file(key.segment_base).await {
+            Ok(file) => file,
+            // Removed between the look and the opening.
+            Err(_) if self.state.borrow().segment(key.segment_base).is_none() => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let aligned = align_up(size, BLOCK_SIZE_BYTES as u64) as usize;
         let (count, buffer) = file
             .read_at(key.position, BlockBuf::new(aligned), aligned)

@@ -110,10 +110,18 @@ impl LogInner {
             );
             OffsetIndex::new(segment_base)
         }));
-        self.shared
-            .sealed_indexes
-            .borrow_mut()
-            .insert(key, Rc::clone(&index));
+        if self.is_on_disk_only(segment_base) {
+            let mut kept = self.shared.sealed_indexes.borrow_mut();
+            kept.insert(key, Rc::clone(&index));
+        }
         Ok(index)
+    }
+
+    /// Whether the segment is still there with its indexes on disk only: it may have been removed,
+    /// or cut and become the active one, while they were read.
+    pub(crate) fn is_on_disk_only(&self, segment_base: i64) -> bool {
+        let state = self.state.borrow();
+        let segment = state.segment(segment_base);
+        segment.is_some_and(|segment| segment.index.is_none())
     }
 }

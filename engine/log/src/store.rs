@@ -18,7 +18,9 @@ use crate::checkpoint_file;
 use crate::config::{FlushFiles, IoMode, LogConfig, StoreConfig};
 use crate::error::StoreError;
 use crate::layout;
-use crate::limits::{SEALED_FILES_MAX, SEALED_FILES_MIN, SEALED_INDEXES_MAX, open_files_needed};
+use crate::limits::{
+    SEALED_FILES_MAX, SEALED_FILES_MIN, SEALED_INDEXES_MAX, SEALED_TXNS_MAX, open_files_needed,
+};
 use crate::load::{LogToLoad, load_log};
 use crate::log::{Log, LogInner};
 use crate::segment_lru::SegmentLru;
@@ -301,7 +303,7 @@ async fn open_shared(config: StoreConfig, logs: usize) -> Result<Shared, StoreEr
         chunks: Rc::new(ChunkPool::new(config.cache_size_bytes)),
         pages: RefCell::new(PageCache::default()),
         sealed_indexes: RefCell::new(SegmentLru::new(SEALED_INDEXES_MAX)),
-        sealed_txns: RefCell::new(SegmentLru::new(SEALED_INDEXES_MAX)),
+        sealed_txns: RefCell::new(SegmentLru::new(SEALED_TXNS_MAX)),
         sealed_files: RefCell::new(SegmentLru::new(sealed_files_max)),
         pages_loading: RefCell::default(),
         logs: RefCell::default(),

@@ -10,10 +10,11 @@ use std::path::Path;
 use common::{Directory, run};
 use engine_base::{ShardId, Uuid};
 use engine_log::layout::{TXN_INDEX_SUFFIX, parse_segment_file};
-use engine_log::txn_index::{AbortedTxn, TxnIndex};
+use engine_log::limits::TXN_INDEX_ENTRIES_MAX;
+use engine_log::txn_index::{AbortedTxn, TXN_INDEX_ENTRY_SIZE_BYTES, TxnIndex};
 use engine_log::{
-    AppendError, IoMode, Log, LogConfig, LogStore, PartitionDir, Sizes, StoreConfig, begin_use,
-    complete_clean_stop, recover,
+    AppendError, IoMode, Log, LogConfig, LogStore, PartitionDir, Sizes, StoreConfig, StoreError,
+    begin_use, complete_clean_stop, recover,
 };
 use engine_record::{BatchBuilder, BatchInfo, BatchOptions, EndTxnMarker, TxnOutcome};
 
@@ -202,15 +203,18 @@ struct Running {
     commits: engine_runtime::JoinHandle<Result<(), engine_log::StoreError>>,
 }
 
-async fn start(path: &Path, is_first: bool) -> Running {
-    recover(path, IoMode::Auto, |_| {}).await.unwrap();
-    begin_use(path).await.unwrap();
-    let partition = PartitionDir {
+fn partition() -> PartitionDir {
+    PartitionDir {
         topic: "topic".to_owned(),
         partition: 0,
         topic_id: Uuid([7; 16]),
         config: config(),
-    };
+    }
+}
+
+async fn start(path: &Path, is_first: bool) -> Running {
+    recover(path, IoMode::Auto, |_| {}).await.unwrap();
+    begin_use(path).await.unwrap();
     // Small enough that indexes and snapshots are synced between the rolls, too.
     let mut store_config = StoreConfig::new(path, ShardId(0));
     store_config.sizes = Sizes {
@@ -222,12 +226,12 @@ async fn start(path: &Path, is_first: bool) -> Running {
     };
     let found = match is_first {
         true => Vec::new(),
-        false => vec![partition.clone()],
+        false => vec![partition()],
     };
     let (store, mut logs) = LogStore::open(store_config, found, |_| {}).await.unwrap();
     let log = match logs.pop() {
         Some(log) => log,
-        None => store.create_log(partition).await.unwrap(),
+        None => store.create_log(partition()).await.unwrap(),
     };
     let looping = store.clone();
     let commits = engine_runtime::spawn(async move { looping.run_commits(|_| {}).await });
@@ -316,6 +320,64 @@ fn an_index_that_is_none_is_made_anew_from_the_segments() {
         let running = start(&path, false).await;
         check(&running.log, &model).await;
         assert_eq!(entries_on_disk(&path), model.aborted);
+    });
+}
+
+#[test]
+fn an_index_and_a_segment_that_are_both_damaged_are_no_start() {
+    let directory = Directory::new("txns-both");
+    let path = directory.path().to_path_buf();
+    run(async move {
+        let mut model = Model::default();
+        let running = start(&path, true).await;
+        write(&running.log, &mut model, 300).await;
+        until_kept(&running.log).await;
+        stop(&path, running).await;
+        let folder = path.join("topic-0");
+        let names = std::fs::read_dir(&folder).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let bases = names.filter_map(|name| parse_segment_file(&name, TXN_INDEX_SUFFIX));
+        let base = bases.min().unwrap();
+        std::fs::write(folder.join(format!("{base:020}.txnindex")), [0; 5]).unwrap();
+        // The second batch claims the first one's offset, which its checksum does not cover.
+        let segment = folder.join(format!("{base:020}.log"));
+        let mut bytes = std::fs::read(&segment).unwrap();
+        let second = 12 + u32::from_be_bytes(*bytes[8..].first_chunk().unwrap()) as usize;
+        bytes[second..second + 8].copy_from_slice(&base.to_be_bytes());
+        std::fs::write(&segment, bytes).unwrap();
+        recover(&path, IoMode::Auto, |_| {}).await.unwrap();
+        let store_config = StoreConfig::new(&path, ShardId(0));
+        let error = LogStore::open(store_config, vec![partition()], |_| {}).await;
+        assert!(matches!(error, Err(StoreError::Damaged(_))), "{error:?}");
+    });
+}
+
+#[test]
+fn a_log_rolls_before_its_transaction_index_is_large() {
+    let directory = Directory::new("txns-many");
+    let path = directory.path().to_path_buf();
+    run(async move {
+        let running = start(&path, true).await;
+        running.log.update_config(LogConfig::default());
+        let abort = EndTxnMarker {
+            outcome: TxnOutcome::Abort,
+            coordinator_epoch: 0,
+        };
+        let marker = common::info_of(abort.batch(0, 1, BatchOptions::default(), 6_000));
+        for sequence in 0..=TXN_INDEX_ENTRIES_MAX as i32 {
+            let mut builder = BatchBuilder::new(options(0, sequence, true));
+            builder.append(7_000, None, None, &[]);
+            append(&running.log, &common::info_of(builder.finish())).await;
+            append(&running.log, &marker).await;
+        }
+        let end = running.log.log_end_offset();
+        let all = running.log.aborted_txns(0, end).await.unwrap();
+        assert_eq!(all.len(), TXN_INDEX_ENTRIES_MAX + 1);
+        until_kept(&running.log).await;
+        stop(&path, running).await;
+        let second = 2 * TXN_INDEX_ENTRIES_MAX;
+        let index = std::fs::metadata(path.join(format!("topic-0/{second:020}.txnindex")));
+        assert_eq!(index.unwrap().len(), TXN_INDEX_ENTRY_SIZE_BYTES as u64);
     });
 }
 

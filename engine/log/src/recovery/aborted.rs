@@ -16,8 +16,8 @@ use crate::layout::{
 use crate::load::find_segments;
 use crate::producer_snapshot;
 use crate::producer_state::ProducerState;
-use crate::recovery::rebuild::SNAPSHOT_SIZE_BYTES_MAX;
-use crate::scan::{ScanDepth, scan};
+use crate::recovery::rebuild::{Rebuilt, SNAPSHOT_SIZE_BYTES_MAX, damage_at};
+use crate::scan::{ScanDepth, can_follow, scan};
 use crate::txn_index::{AbortedTxn, TxnIndex};
 
 /// Makes the transaction index of a segment anew, from the segment, and writes it.
@@ -80,10 +80,13 @@ pub(super) async fn aborted_in(
         let file = File::open(&path, options)
             .await
             .map_err(StoreError::io("opening", &path))?;
+        let (mut expected, mut is_past) = (base, false);
         let walk = scan(&file, 0..end, ScanDepth::Checksums, |_, header, bytes| {
-            if header.base_offset >= markers.end {
+            is_past = header.base_offset >= markers.end;
+            if is_past || !can_follow(header, base, expected) {
                 return false;
             }
+            expected = header.next_offset();
             if header.base_offset >= from
                 && let Ok(batch) = BatchView::read(bytes)
                 && let Ok(Some(ended)) = producers.replay(&batch)
@@ -93,7 +96,17 @@ pub(super) async fn aborted_in(
             }
             true
         });
-        walk.await.map_err(StoreError::io("reading", &path))?;
+        let found = walk.await.map_err(StoreError::io("reading", &path))?;
+        if !found.is_complete && !is_past {
+            // An index of a part would show aborted records behind it.
+            let rebuilt = Rebuilt {
+                end: found,
+                next_offset: expected,
+                scanned_bytes: end,
+            };
+            let damage = damage_at(directory, base, &rebuilt);
+            return Err(StoreError::Damaged(vec![damage]));
+        }
     }
     Ok(aborted)
 }
