@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use engine_base::Instant;
 use engine_runtime::{
-    JoinHandle, Notify, now, race, sleep_until, spawn_maintenance, wall_clock_ms,
+    JoinHandle, Notify, now, race, sleep_until, spawn_maintenance, timeout, wall_clock_ms,
 };
 use replication_metadata::{
     MetadataImage, QuorumRecords, SnapshotHead, SnapshotId, SnapshotReason, SnapshotRetention,
@@ -23,6 +23,9 @@ use crate::config::MetadataLogConfig;
 
 /// How often Kafka looks for snapshots that are too old or too many.
 const CLEANING_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long the work of a moment may take when the broker stops.
+const STOP_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// What the task and those who feed it share.
 pub(crate) struct SnapshotGenerator {
@@ -82,9 +85,11 @@ impl SnapshotGenerator {
     pub(crate) async fn stop(&self) {
         self.is_stopping.set(true);
         self.wake.notify_all();
-        if let Some(task) = self.task.take() {
-            // One that panicked has said so.
-            let _ = task.await;
+        if let Some(mut task) = self.task.take()
+            && timeout(STOP_TIME_MAX, &mut task).await.is_err()
+        {
+            tracing::warn!("a metadata snapshot does not end and is cut off");
+            task.cancel();
         }
     }
 }
