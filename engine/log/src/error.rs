@@ -103,7 +103,7 @@ impl fmt::Display for StoreError {
             Self::Io { doing, path, error } => {
                 write!(f, "{doing} {} failed: {error}", path.display())?;
                 match error.raw_os_error() {
-                    Some(EMFILE | ENFILE) => write!(f, "; {RAISE_THE_LIMIT}"),
+                    Some(EMFILE | ENFILE) => write!(f, "; raise {THE_LIMIT}"),
                     _ => Ok(()),
                 }
             }
@@ -130,8 +130,10 @@ impl fmt::Display for StoreError {
             } => write!(
                 f,
                 "{logs} partitions of one core need {} open files at least, and its share of \
-                 what the process may open is {open_files_max}: {RAISE_THE_LIMIT}",
-                open_files_needed(*logs)
+                 what the process may open is {open_files_max}: raise {THE_LIMIT} to {} times \
+                 what it is",
+                open_files_needed(*logs),
+                open_files_needed(*logs).div_ceil(*open_files_max.max(&1)),
             ),
         }
     }
@@ -174,8 +176,8 @@ const EDQUOT: i32 = 122;
 const EMFILE: i32 = 24;
 const ENFILE: i32 = 23;
 
-const RAISE_THE_LIMIT: &str = "raise the limit of open files (ulimit -n in a shell, LimitNOFILE= \
-     in a systemd unit, --ulimit nofile= of a container) to four for each partition at least";
+const THE_LIMIT: &str = "the limit of open files (ulimit -n in a shell, LimitNOFILE= in a systemd \
+     unit, --ulimit nofile= of a container)";
 
 /// Why a batch was not appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

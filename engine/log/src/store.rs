@@ -190,7 +190,22 @@ impl LogStore {
         };
         let inner = load_log(&self.shared, to_load).await?;
         self.shared.logs.borrow_mut()[key as usize] = Some(Rc::clone(&inner));
+        self.warn_of_open_files();
         Ok(Log { inner })
+    }
+
+    /// Says once that there are more logs now than a start could open. Until then most of them may
+    /// be idle, and idle ones have no file open.
+    fn warn_of_open_files(&self) {
+        let logs = self.shared.logs.borrow().iter().flatten().count();
+        let open_files_max = self.shared.config.open_files_max;
+        if open_files_needed(logs) == open_files_max.saturating_add(1) {
+            let error = StoreError::TooManyLogs {
+                logs,
+                open_files_max,
+            };
+            tracing::error!("{error}; else the next start will be refused");
+        }
     }
 
     /// Deletes a log: its folder is renamed before this returns and removed in the background.

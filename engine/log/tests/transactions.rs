@@ -200,7 +200,7 @@ fn entries_on_disk(path: &Path) -> Vec<AbortedTxn> {
 struct Running {
     store: LogStore,
     log: Log,
-    commits: engine_runtime::JoinHandle<Result<(), engine_log::StoreError>>,
+    commits: engine_runtime::JoinHandle<Result<(), StoreError>>,
 }
 
 fn partition() -> PartitionDir {
