@@ -56,7 +56,8 @@ pub(crate) async fn load_log(
         start_offset,
     } = to_load;
     let directory = shared.config.directory.join(&name);
-    let (mut segments, has_snapshots) = find_segments_and_snapshots(&directory).await?;
+    let (mut segments, snapshots) = find_segments_and_snapshots(&directory).await?;
+    remove_stray_snapshots(&directory, &segments, &snapshots).await?;
     let now_ms = engine_runtime::wall_clock_ms();
     if segments.is_empty() {
         segments.push_back(Segment::new(start_offset.unwrap_or(0), now_ms));
@@ -72,12 +73,12 @@ pub(crate) async fn load_log(
     let epochs = load_epochs(&directory).await;
     let end = (segments[last].base_offset, segments[last].end_position);
     // Most logs have none, and a start opens a thousand of them.
-    let mut producers = match has_snapshots {
-        true => {
+    let mut producers = match snapshots.is_empty() {
+        false => {
             let is_direct = shared.is_direct;
             load_producers(&directory, is_direct, end, end_offset, Snapshots::Complete).await?
         }
-        false => ProducerState::default(),
+        true => ProducerState::default(),
     };
     // What a start finds is kept, and so are the markers in it.
     producers.on_high_watermark(end_offset);
@@ -123,18 +124,17 @@ pub(crate) async fn find_segments(directory: &Path) -> Result<VecDeque<Segment>,
     Ok(find_segments_and_snapshots(directory).await?.0)
 }
 
-/// The same, and whether there is any producer snapshot.
+/// The same, and the offsets of the producer snapshots.
 async fn find_segments_and_snapshots(
     directory: &Path,
-) -> Result<(VecDeque<Segment>, bool), StoreError> {
+) -> Result<(VecDeque<Segment>, Vec<i64>), StoreError> {
     let entries = fs::read_dir(directory)
         .await
         .map_err(StoreError::io("listing", directory))?;
-    let is_snapshot = |entry: &fs::DirEntry| {
-        let name = entry.name.to_str();
-        name.is_some_and(|name| parse_segment_file(name, SNAPSHOT_SUFFIX).is_some())
-    };
-    let has_snapshots = entries.iter().any(is_snapshot);
+    let snapshots = entries
+        .iter()
+        .filter_map(|entry| parse_segment_file(entry.name.to_str()?, SNAPSHOT_SUFFIX))
+        .collect();
     let mut segments: Vec<Segment> = entries
         .iter()
         .filter_map(|entry| {
@@ -159,7 +159,26 @@ async fn find_segments_and_snapshots(
             segments[index].has_txn_file = true;
         }
     }
-    Ok((segments.into(), has_snapshots))
+    Ok((segments.into(), snapshots))
+}
+
+/// Removes the producer snapshots that no segment begins at, but the newest: they were taken
+/// between rolls and at stops, and newer ones have come. As Kafka does at its start.
+async fn remove_stray_snapshots(
+    directory: &Path,
+    segments: &VecDeque<Segment>,
+    snapshots: &[i64],
+) -> Result<(), StoreError> {
+    let newest = snapshots.iter().max();
+    for &offset in snapshots {
+        let begins = segments.binary_search_by_key(&offset, |segment| segment.base_offset);
+        if begins.is_err() && newest != Some(&offset) {
+            let path = segment_file(directory, offset, SNAPSHOT_SUFFIX);
+            let removed = fs::remove_file(&path).await;
+            removed.map_err(StoreError::io("removing", &path))?;
+        }
+    }
+    Ok(())
 }
 
 /// A sealed segment keeps its index on disk; only its largest timestamp is read, from the last

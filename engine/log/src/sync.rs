@@ -284,8 +284,8 @@ impl LogInner {
         written.map_err(StoreError::io("writing", &path))
     }
 
-    /// Writes the producer snapshots that were taken, waits until the log is kept up to them, and
-    /// removes those that no segment begins at.
+    /// Writes the producer snapshots that were taken, and waits until the log is kept up to them.
+    /// Those that no segment begins at are removed by the next start.
     pub(crate) async fn write_snapshots(&self) -> Result<(), StoreError> {
         let snapshots = std::mem::take(&mut self.state.borrow_mut().snapshots);
         let Some(newest) = snapshots.last().map(|&(offset, _)| offset) else {

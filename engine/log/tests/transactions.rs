@@ -197,6 +197,15 @@ fn entries_on_disk(path: &Path) -> Vec<AbortedTxn> {
     all
 }
 
+/// Producer snapshots that no segment begins at.
+fn stray_snapshots(path: &Path) -> usize {
+    let entries = std::fs::read_dir(path.join("topic-0")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let snapshots = names.filter(|name| parse_segment_file(name, ".snapshot").is_some());
+    let segment_of = |name: &String| path.join("topic-0").join(name.replace(".snapshot", ".log"));
+    snapshots.filter(|name| !segment_of(name).exists()).count()
+}
+
 struct Running {
     store: LogStore,
     log: Log,
@@ -229,6 +238,7 @@ async fn start(path: &Path, is_first: bool) -> Running {
         false => vec![partition()],
     };
     let (store, mut logs) = LogStore::open(store_config, found, |_| {}).await.unwrap();
+    assert!(is_first || stray_snapshots(path) <= 1);
     let log = match logs.pop() {
         Some(log) => log,
         None => store.create_log(partition()).await.unwrap(),
