@@ -54,7 +54,7 @@ impl std::fmt::Display for WriteError {
 
 impl SnapshotFiles {
     /// The snapshots at or above the log's start; others, and what was never finished, are removed
-    /// as Kafka does.
+    /// as Kafka does. Nothing is removed where none is left: an operator will want to look.
     ///
     /// # Errors
     /// The disk refuses.
@@ -62,7 +62,7 @@ impl SnapshotFiles {
         let folder = directory.join(METADATA_LOG_FOLDER);
         let entries = fs::read_dir(&folder).await;
         let entries = entries.map_err(|error| StartError::io("listing", &folder, error))?;
-        let mut finished = BTreeMap::new();
+        let (mut finished, mut useless) = (BTreeMap::new(), Vec::new());
         for entry in entries {
             let path = folder.join(&entry.name);
             match SnapshotFileKind::of(&entry.name.to_string_lossy()) {
@@ -74,13 +74,17 @@ impl SnapshotFiles {
                     };
                     finished.insert(id, file);
                 }
-                Some(_) => {
-                    tracing::info!("{} is not needed and is removed", path.display());
-                    let removed = fs::remove_file(&path).await;
-                    removed.map_err(|error| StartError::io("removing", &path, error))?;
-                }
+                Some(_) => useless.push(path),
                 None => {}
             }
+        }
+        if log_start_offset > 0 && finished.is_empty() {
+            useless.clear();
+        }
+        for path in useless {
+            tracing::info!("{} is not needed and is removed", path.display());
+            let removed = fs::remove_file(&path).await;
+            removed.map_err(|error| StartError::io("removing", &path, error))?;
         }
         Ok(Self { folder, finished })
     }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use engine_log::Found;
+use engine_runtime::disk::{Fault, FaultOn};
 use engine_runtime::{File, OpenOptions, Prng, WriteMode, fs, random_u64};
 use net_broker::config::MetadataLogConfig;
 use net_client::{Admin, ClientError, NewTopic, ProducerOptions};
@@ -321,6 +322,54 @@ fn a_damaged_snapshot_is_set_aside_for_an_older_one_and_the_log() {
     let runtime = stage.world.runtime(stage.broker);
     assert!(runtime.block_on(async { fs::exists(set_aside).await.unwrap() }));
     stage.assert_no_panics();
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_read_is_as_good_as_damaged() {
+    let stage = with_snapshots(4);
+    let before = read_folder(&stage);
+    let newest = before.snapshots.last().unwrap().0;
+    inject(&stage, newest.file_name(), FaultOn::Read, u32::MAX);
+    stage.start();
+    assert_eq!(stage.client(topic_names).len(), 41);
+    stage.stop_clean();
+    let after = read_folder(&stage);
+    assert_same(after.image(), before.image());
+    assert!(after.snapshots.iter().all(|(id, _)| *id != newest));
+    stage.assert_no_panics();
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_written_is_tried_again() {
+    for (seed, on) in [(5, FaultOn::Write), (6, FaultOn::Sync)] {
+        let stage = Stage::with(seed, |config| config.metadata_log = tiny());
+        inject(&stage, ".checkpoint.part".to_owned(), on, 2);
+        let model = Rc::new(Model::default());
+        let client = stage.add_client("administrator");
+        let _work = stage.begin(client, || administer(model.clone()));
+        stage.world.run_for(Duration::from_secs(10));
+        stage.world.kill(client);
+        stage.stop_clean();
+        let folder = read_folder(&stage);
+        model.settle(folder.image());
+        assert!(folder.snapshots.iter().any(|(id, _)| id.end_offset > 0));
+        assert_eq!(folder.leftovers, 0);
+        stage.assert_no_panics();
+    }
+}
+
+/// The next so many operations on files with such a name fail.
+fn inject(stage: &Stage, path_contains: String, on: FaultOn, count: u32) {
+    const EIO: i32 = 5;
+    let fault = Fault {
+        path_contains,
+        on,
+        after: 0,
+        count,
+        errno: EIO,
+    };
+    let broker = stage.broker;
+    stage.world.with_disk(broker, |disk| disk.inject(fault));
 }
 
 #[test]
