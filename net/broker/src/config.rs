@@ -117,6 +117,9 @@ pub struct BrokerConfig {
     pub replication_factor_default: i16,
     /// The metadata log and its snapshots.
     pub metadata_log: MetadataLogConfig,
+    /// `log.initial.task.delay.ms`: retention looks at logs for the first time this long after the
+    /// start.
+    pub maintenance_delay: Duration,
     /// `log.retention.check.interval.ms`.
     pub retention_check_interval: Duration,
     /// `producer.id.expiration.ms`.
@@ -173,6 +176,7 @@ impl Default for BrokerConfig {
             partitions_default: 1,
             replication_factor_default: 1,
             metadata_log: MetadataLogConfig::default(),
+            maintenance_delay: Duration::from_secs(30),
             retention_check_interval: Duration::from_secs(300),
             producer_id_expiration: Duration::from_secs(86_400),
             offsets_partitions: 50,

@@ -1,7 +1,6 @@
 //! Work that no request waits for: retention, free space, idle connections. By shares, never in a handler.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use engine_base::Instant;
 use engine_log::{Maintenance, MaintenancePass};
@@ -10,15 +9,13 @@ use net_conn::limits::SWEEP_INTERVAL;
 
 use crate::core::Core;
 
-/// Kafka looks at its logs for the first time this long after the start.
-const RETENTION_DELAY: Duration = Duration::from_secs(30);
-
 /// Runs until the broker stops.
 pub(crate) async fn run(core: Rc<Core>) {
-    let mut retention_due: Instant = now() + RETENTION_DELAY;
+    let mut retention_due: Instant = now() + core.config.maintenance_delay;
     let mut maintenance = Maintenance::default();
     while !core.is_stopping.get() {
-        race(sleep(SWEEP_INTERVAL), core.stopping.wait()).await;
+        let wait = SWEEP_INTERVAL.min(retention_due.since(now()));
+        race(sleep(wait), core.stopping.wait()).await;
         core.connections.sweep();
         if let Err(error) = core.store().check_space() {
             tracing::warn!("free space is unknown: {error}");

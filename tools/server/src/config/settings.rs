@@ -98,11 +98,6 @@ fn assume_defaults(values: &mut Values, has_file: bool, problems: &mut Vec<Probl
             values.assume("log.dirs", "ottla-data");
         }
     }
-    let durability = match values.integer("log.flush.interval.messages") {
-        None | Some(i64::MAX | 1) => "flush",
-        Some(_) => "written",
-    };
-    values.assume("ottla.durability", durability);
 }
 
 fn log_dir(values: &Values, problems: &mut Vec<Problem>) -> PathBuf {
@@ -218,6 +213,7 @@ fn broker(
         replication_factor_default: i16::try_from(values.int("default.replication.factor"))
             .unwrap_or(i16::MAX),
         metadata_log: metadata_log(values),
+        maintenance_delay: values.milliseconds("log.initial.task.delay.ms"),
         retention_check_interval: values.milliseconds("log.retention.check.interval.ms"),
         producer_id_expiration: values.milliseconds("producer.id.expiration.ms"),
         offsets_partitions: values.int("offsets.topic.num.partitions"),

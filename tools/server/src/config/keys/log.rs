@@ -39,7 +39,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("log.flush.start.offset.checkpoint.interval.ms", integer(0, I32_MAX), Some("60000"), Class::Ignore, "no counterpart here; kept and reported"),
     Key::new("log.index.interval.bytes", integer(0, I32_MAX), Some("4096"), Class::Honour, "bytes between two entries of an index"),
     Key::new("log.index.size.max.bytes", integer(4, I32_MAX), Some("10485760"), Class::Honour, "size at which a full index closes its segment"),
-    Key::new("log.initial.task.delay.ms", integer(0, i64::MAX), Some("30000"), Class::Ignore, "no counterpart here; kept and reported"),
+    Key::new("log.initial.task.delay.ms", integer(0, i64::MAX), Some("30000"), Class::Honour, "retention looks at logs for the first time this long after the start"),
     Key::new("log.local.retention.bytes", integer(-2, i64::MAX), Some("-2"), Class::Ignore, "tiered storage comes later"),
     Key::new("log.local.retention.ms", integer(-2, i64::MAX), Some("-2"), Class::Ignore, "tiered storage comes later"),
     Key::new("log.message.timestamp.after.max.ms", integer(0, i64::MAX), Some("3600000"), Class::Honour, "how far a record's timestamp may be from the broker's clock"),
