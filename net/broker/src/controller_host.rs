@@ -112,7 +112,7 @@ impl ControllerHost {
         let voters = found.voters.as_ref().filter(|_| base_offset == 0);
         let bootstrap = voters.map(|voters| (found.kraft_version, voters));
         let (batch, _) = leader_change_batch(node_id, bootstrap, place);
-        append(&partition, &batch).await?;
+        append(&partition, &batch, || false).await?;
         committed(&partition, partition.log_end_offset()).await;
         apply(&mut loader, &batch)?;
         loader.publish();
@@ -296,7 +296,8 @@ impl ControllerHost {
                 continue;
             }
             for batches in &decided {
-                append(&self.partition, batches)
+                // Nobody is told of it before there is room for it.
+                append(&self.partition, batches, || self.is_serving())
                     .await
                     .unwrap_or_else(|error| {
                         // What was decided is not in the log: the controller is ahead of it.
@@ -321,6 +322,11 @@ impl ControllerHost {
             let size_bytes = decided.iter().map(|batches| batches.len() as u64).sum();
             self.snapshots.on_published(size_bytes);
         }
+    }
+
+    fn is_serving(&self) -> bool {
+        let core = self.core.upgrade();
+        core.is_some_and(|core| !core.is_stopping.get())
     }
 
     async fn publish(&self, image: MetadataImage) {

@@ -3,11 +3,12 @@
 //! Called by the controller's host alone. Decides nothing.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use engine_base::{TopicPartition, Uuid};
 use engine_log::{AppendError, LogConfig, PartitionDir};
 use engine_record::{BatchView, Batches};
-use engine_runtime::wall_clock_ms;
+use engine_runtime::{sleep, wall_clock_ms};
 use replication_metadata::MetadataLoader;
 use replication_partition::{Isolation, Partition};
 
@@ -17,6 +18,8 @@ use crate::error::StartError;
 
 /// Bytes of the metadata log that are replayed at a time.
 const REPLAY_SIZE_BYTES: usize = 1 << 20;
+/// How often a full disk is tried again.
+const ROOM_RETRY: Duration = Duration::from_millis(100);
 const METADATA_TOPIC: &str = "__cluster_metadata";
 
 /// Retention of topics has no say here: only what a snapshot contains may go.
@@ -109,11 +112,16 @@ pub(crate) fn apply(loader: &mut MetadataLoader, batches: &[u8]) -> Result<(), S
     Ok(())
 }
 
-/// Appends batches, waiting for the log where it is busy.
+/// Appends batches, waiting for the log where it is busy, and on a full disk as long as
+/// `waits_for_room` says.
 ///
 /// # Errors
 /// The log refuses.
-pub(crate) async fn append(partition: &Partition, batches: &[u8]) -> Result<(), StartError> {
+pub(crate) async fn append(
+    partition: &Partition,
+    batches: &[u8],
+    waits_for_room: impl Fn() -> bool,
+) -> Result<(), StartError> {
     for batch in Batches::new(batches) {
         let batch = batch.unwrap_or_else(|error| panic!("a batch of our own: {error}"));
         loop {
@@ -126,6 +134,7 @@ pub(crate) async fn append(partition: &Partition, batches: &[u8]) -> Result<(), 
                     // A store that failed says so at the next try.
                     let _ = partition.log().ready_to_append().await;
                 }
+                Err(AppendError::DiskFull) if waits_for_room() => sleep(ROOM_RETRY).await,
                 Err(error) => {
                     let why = format!("the metadata log cannot be written: {error}");
                     return Err(StartError::Damaged(why));
