@@ -15,12 +15,20 @@ use crate::stage::Stage;
 
 /// Makes the topic that the clients use.
 pub(crate) async fn create_topic() {
+    create_topic_with(&[]).await;
+}
+
+/// The same, configured otherwise.
+pub(crate) async fn create_topic_with(configs: &[(&str, &str)]) {
     let mut admin = Admin::new(connect_at_last().await);
     let topic = NewTopic {
         name: TOPIC.to_owned(),
         partitions: Some(PARTITIONS),
         replication_factor: Some(1),
-        configs: Vec::new(),
+        configs: configs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
     };
     admin.create_topic(&topic).await.unwrap();
 }
@@ -32,18 +40,18 @@ fn every_kind_of_acknowledgement_keeps_records_in_order() {
         stage.client(create_topic);
         let oracle = Rc::new(Oracle::default());
         stage.client(|| write_some(oracle.clone(), acks, 200));
-        let records = stage.client(|| async {
+        let held = stage.client(|| async {
             // Nobody says when the last unacknowledged one has arrived.
             sleep(Duration::from_secs(1)).await;
             read_everything().await
         });
-        assert_eq!(records.len(), 200, "{acks:?}");
-        oracle.assert_kept(&records);
+        assert_eq!(held.records.len(), 200, "{acks:?}");
+        oracle.assert_kept(&held);
         let acked = if acks == Acks::None { 0 } else { 200 };
         assert_eq!(oracle.acked_count(), acked);
         stage.stop_clean();
         stage.start();
-        assert_eq!(stage.client(read_everything).len(), 200);
+        assert_eq!(stage.client(read_everything).records.len(), 200);
         stage.assert_no_panics();
     }
 }

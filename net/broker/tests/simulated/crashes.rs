@@ -12,7 +12,9 @@ use std::time::Duration;
 use engine_runtime::{Prng, ProcessId, SimShard};
 
 use crate::behaviour::create_topic;
-use crate::clients::{administer, read, read_everything, read_in_group, topic_names, write};
+use crate::clients::{
+    administer, committed_offsets, read, read_everything, read_in_group, topic_names, write,
+};
 use crate::oracle::Oracle;
 use crate::stage::Stage;
 
@@ -37,15 +39,18 @@ pub(crate) fn with_seeds(count: u64, mut work: impl FnMut(u64)) {
 }
 
 /// The clients of a run, each a process.
-struct Clients {
-    oracle: Rc<Oracle>,
+pub(crate) struct Clients {
+    pub(crate) oracle: Rc<Oracle>,
     processes: Vec<ProcessId>,
     running: Vec<SimShard<()>>,
 }
 
 impl Clients {
     fn begin(stage: &Stage) -> Self {
-        let oracle = Rc::new(Oracle::default());
+        Self::begin_with(stage, Rc::new(Oracle::default()))
+    }
+
+    pub(crate) fn begin_with(stage: &Stage, oracle: Rc<Oracle>) -> Self {
         let mut clients = Self {
             oracle,
             processes: Vec::new(),
@@ -72,7 +77,7 @@ impl Clients {
     }
 
     /// Lets every client finish what it is doing.
-    fn end(&self, stage: &Stage) {
+    pub(crate) fn end(&self, stage: &Stage) {
         self.oracle.is_over.set(true);
         let are_over = || self.running.iter().all(SimShard::is_finished);
         let limit = Duration::from_secs(300);
@@ -81,50 +86,52 @@ impl Clients {
 }
 
 /// Shown when the run fails.
-fn tell(stage: &Stage, what: &str) {
+pub(crate) fn tell(stage: &Stage, what: &str) {
     let now = stage.world.now().0 / 1_000;
     eprintln!("{now} us: {what}");
 }
 
-fn kill(stage: &Stage) {
+pub(crate) fn kill(stage: &Stage) {
     tell(stage, "kill");
     stage.world.kill(stage.broker);
 }
 
-fn cut_power(stage: &Stage) {
+pub(crate) fn cut_power(stage: &Stage) {
     tell(stage, "power cut");
     stage.world.power_cut(stage.broker);
 }
 
-fn millis(prng: &mut Prng, max: u64) -> Duration {
+pub(crate) fn millis(prng: &mut Prng, max: u64) -> Duration {
     Duration::from_micros(prng.below(max * 1000))
 }
 
 /// The broker goes down, one way or another, and comes up again; sometimes only at the second try.
-fn restart(stage: &Stage, prng: &mut Prng) {
+pub(crate) fn restart(stage: &Stage, prng: &mut Prng, with_power_cuts: bool) {
+    let go_down = |way: u64| match way {
+        _ if !with_power_cuts => kill(stage),
+        0 => kill(stage),
+        _ => cut_power(stage),
+    };
     match prng.below(5) {
         0 => {
             tell(stage, "clean stop");
             stage.stop_clean();
         }
-        1 | 2 => kill(stage),
-        _ => cut_power(stage),
+        1 | 2 => go_down(0),
+        _ => go_down(1),
     }
     stage.world.run_for(millis(prng, 500));
     while prng.below(3) == 0 {
         tell(stage, "start");
         stage.begin_start();
         stage.world.run_for(millis(prng, 40));
-        match prng.below(2) {
-            0 => kill(stage),
-            _ => cut_power(stage),
-        }
+        go_down(prng.below(2));
     }
     tell(stage, "start");
     stage.start();
 }
 
-fn break_network(stage: &Stage, clients: &Clients, prng: &mut Prng) {
+pub(crate) fn break_network(stage: &Stage, clients: &Clients, prng: &mut Prng) {
     let client = clients.processes[prng.below(clients.processes.len() as u64) as usize];
     tell(stage, "broken connections");
     match prng.below(3) {
@@ -153,7 +160,7 @@ fn run(seed: u64) {
         stage.world.run_for(millis(&mut prng, 600));
         match prng.below(3) {
             0 => break_network(&stage, &clients, &mut prng),
-            _ => restart(&stage, &mut prng),
+            _ => restart(&stage, &mut prng, true),
         }
     }
     stage.world.run_for(Duration::from_millis(300));
@@ -166,6 +173,7 @@ fn run(seed: u64) {
     stage.start();
     oracle.assert_kept(&stage.client(read_everything));
     oracle.assert_topics(&stage.client(topic_names));
+    oracle.assert_commits(&stage.client(committed_offsets));
     stage.assert_no_panics();
 }
 

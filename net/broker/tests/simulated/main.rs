@@ -7,8 +7,10 @@
 mod behaviour;
 mod clients;
 mod crashes;
+mod kinds;
 mod metadata;
 mod metadata_folder;
 mod oracle;
 mod produce;
 mod stage;
+mod written;

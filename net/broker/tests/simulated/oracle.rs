@@ -36,6 +36,16 @@ impl Name {
     }
 }
 
+/// What a topic holds.
+#[derive(Default)]
+pub(crate) struct Held {
+    /// In order for each partition.
+    pub(crate) records: Vec<ConsumedRecord>,
+    /// The first offset of each partition, and the one behind its last.
+    pub(crate) starts: BTreeMap<i32, i64>,
+    pub(crate) ends: BTreeMap<i32, i64>,
+}
+
 /// Partition and offset.
 type Place = (i32, i64);
 
@@ -49,6 +59,8 @@ pub(crate) struct Oracle {
     topics: RefCell<BTreeMap<String, bool>>,
     writers: Cell<u32>,
     pub(crate) is_over: Cell<bool>,
+    /// Retention may remove what is old.
+    pub(crate) removes: Cell<bool>,
 }
 
 impl Oracle {
@@ -115,27 +127,61 @@ impl Oracle {
     }
 
     /// Compares with everything that the log holds.
-    pub(crate) fn assert_kept(&self, records: &[ConsumedRecord]) {
-        let mut held = BTreeMap::new();
-        let mut ends: BTreeMap<i32, i64> = BTreeMap::new();
-        let mut last: BTreeMap<(i32, u32), u32> = BTreeMap::new();
-        for record in records {
-            let partition = record.partition;
-            let end = ends.entry(partition).or_insert(0);
-            assert_eq!(record.offset, *end, "partition {partition} has a gap");
-            *end += 1;
-            let name = Name::of(record);
-            let before = last.insert((partition, name.writer), name.number);
-            assert!(
-                before.is_none_or(|before| before < name.number),
-                "partition {partition} has {name:?} twice or out of order, after {before:?}"
-            );
-            held.insert((partition, record.offset), name);
+    pub(crate) fn assert_kept(&self, held: &Held) {
+        let names = names_of(held);
+        if !self.removes.get() {
+            assert!(held.starts.values().all(|&start| start == 0));
         }
         for (told, what) in [(&self.acked, "acknowledged"), (&self.seen, "seen")] {
             for (place, name) in &*told.borrow() {
-                assert_eq!(held.get(place), Some(name), "{what} at {place:?}");
+                let is_removed = place.1 < held.starts[&place.0];
+                assert!(
+                    is_removed || names.get(place) == Some(name),
+                    "{what} at {place:?}: {name:?}"
+                );
             }
         }
     }
+
+    /// Compares with a log that may have lost its end, and forgets what it lost: from here on
+    /// other records may take the same offsets.
+    pub(crate) fn assert_kept_but_ends(&self, held: &Held) {
+        for told in [&self.acked, &self.seen] {
+            let is_held = |place: &Place| place.1 < held.ends[&place.0];
+            told.borrow_mut().retain(|place, _| is_held(place));
+        }
+        self.assert_kept(held);
+    }
+
+    /// Compares with what a group has committed.
+    pub(crate) fn assert_commits(&self, found: &BTreeMap<i32, i64>) {
+        for (partition, least) in &*self.committed.borrow() {
+            let found = found.get(partition);
+            assert!(
+                found.is_some_and(|offset| offset >= least),
+                "partition {partition}: {least} was committed, {found:?} is told"
+            );
+        }
+    }
+}
+
+/// The names of records by place; none is there twice, out of order or with a gap before it.
+fn names_of(held: &Held) -> BTreeMap<Place, Name> {
+    let mut names = BTreeMap::new();
+    let mut nexts = held.starts.clone();
+    let mut last: BTreeMap<(i32, u32), u32> = BTreeMap::new();
+    for record in &held.records {
+        let partition = record.partition;
+        let next = nexts.get_mut(&partition).unwrap();
+        assert_eq!(record.offset, *next, "partition {partition} has a gap");
+        *next += 1;
+        let name = Name::of(record);
+        let before = last.insert((partition, name.writer), name.number);
+        assert!(
+            before.is_none_or(|before| before < name.number),
+            "partition {partition} has {name:?} twice or out of order, after {before:?}"
+        );
+        names.insert((partition, record.offset), name);
+    }
+    names
 }
