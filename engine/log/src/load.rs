@@ -57,7 +57,6 @@ pub(crate) async fn load_log(
     } = to_load;
     let directory = shared.config.directory.join(&name);
     let (mut segments, snapshots) = find_segments_and_snapshots(&directory).await?;
-    remove_stray_snapshots(&directory, &segments, &snapshots).await?;
     let now_ms = engine_runtime::wall_clock_ms();
     if segments.is_empty() {
         segments.push_back(Segment::new(start_offset.unwrap_or(0), now_ms));
@@ -76,7 +75,11 @@ pub(crate) async fn load_log(
     let mut producers = match snapshots.is_empty() {
         false => {
             let is_direct = shared.is_direct;
-            load_producers(&directory, is_direct, end, end_offset, Snapshots::Complete).await?
+            let complete = Snapshots::Complete;
+            let loaded = load_producers(&directory, is_direct, end, end_offset, complete).await?;
+            loaded.replace_stale(&directory, end_offset).await?;
+            remove_stray_snapshots(&directory, &segments, &snapshots, end_offset).await?;
+            loaded.producers
         }
         true => ProducerState::default(),
     };
@@ -168,14 +171,20 @@ async fn remove_stray_snapshots(
     directory: &Path,
     segments: &VecDeque<Segment>,
     snapshots: &[i64],
+    end_offset: i64,
 ) -> Result<(), StoreError> {
-    let newest = snapshots.iter().max();
-    for &offset in snapshots {
+    let below_end = || snapshots.iter().filter(|&&offset| offset <= end_offset);
+    let newest = below_end().max();
+    for &offset in below_end() {
         let begins = segments.binary_search_by_key(&offset, |segment| segment.base_offset);
         if begins.is_err() && newest != Some(&offset) {
             let path = segment_file(directory, offset, SNAPSHOT_SUFFIX);
-            let removed = fs::remove_file(&path).await;
-            removed.map_err(StoreError::io("removing", &path))?;
+            match fs::remove_file(&path).await {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(StoreError::io("removing", &path)(error));
+                }
+                _ => {}
+            }
         }
     }
     Ok(())

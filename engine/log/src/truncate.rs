@@ -93,7 +93,7 @@ impl LogInner {
         self.write_epochs().await?;
         let active = (segment_base, position);
         let is_direct = self.shared.is_direct;
-        let producers = load_producers(
+        let loaded = load_producers(
             &self.directory,
             is_direct,
             active,
@@ -101,8 +101,9 @@ impl LogInner {
             Snapshots::Behind,
         )
         .await?;
+        loaded.replace_stale(&self.directory, offset).await?;
         let state = &mut *self.state.borrow_mut();
-        state.producers = producers;
+        state.producers = loaded.producers;
         state.snapshots.retain(|&(taken_at, _)| taken_at <= offset);
         state.snapshot_offset = state.snapshot_offset.min(offset);
         Ok(())

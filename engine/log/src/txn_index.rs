@@ -88,7 +88,9 @@ impl TxnIndex {
                 .entries
                 .last()
                 .is_none_or(|last| last.last_offset < txn.last_offset);
-            if version != VERSION || txn.last_offset < base_offset || !is_next {
+            // A marker ends what began before it; zeroes that a crash left do not say so.
+            let is_txn = txn.first_offset < txn.last_offset && txn.last_offset >= base_offset;
+            if version != VERSION || !is_txn || !is_next {
                 return None;
             }
             index.entries.push(txn);
@@ -224,6 +226,7 @@ mod tests {
         let mut zeroes = bytes;
         zeroes.extend([0; TXN_INDEX_ENTRY_SIZE_BYTES]);
         assert_eq!(TxnIndex::decode(0, &zeroes), None);
+        assert_eq!(TxnIndex::decode(0, &[0; TXN_INDEX_ENTRY_SIZE_BYTES]), None);
     }
 
     proptest! {

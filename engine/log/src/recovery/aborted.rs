@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use engine_record::BatchView;
-use engine_runtime::{File, OpenOptions, Slice, WriteMode, fs};
+use engine_runtime::{File, OpenOptions, fs};
 
 use crate::error::StoreError;
 use crate::layout::{
@@ -36,17 +36,8 @@ pub(crate) async fn rebuild_txns(
     let aborted = aborted_in(directory, is_direct, segment, base_offset..i64::MAX).await?;
     let mut txns = TxnIndex::new();
     aborted.into_iter().for_each(|txn| txns.push(txn));
-    let failed = || StoreError::io("writing", &path);
-    let options = OpenOptions {
-        truncate: true,
-        ..OpenOptions::writing()
-    };
-    let file = File::open(&path, options).await.map_err(failed())?;
-    let bytes = Slice::from_vec(txns.encode_from(0));
-    file.write_at(0, [bytes], WriteMode::Plain)
-        .await
-        .map_err(failed())?;
-    file.sync_all().await.map_err(failed())?;
+    let written = fs::write_file_atomic(&path, txns.encode_from(0)).await;
+    written.map_err(StoreError::io("writing", &path))?;
     Ok(txns)
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Rebuild {
     producers: ProducerState,
     /// Batches below this are in `producers` already.
     producers_from: i64,
+    /// Snapshots above the end, and unreadable ones.
+    stale: Vec<i64>,
 }
 
 /// One segment to walk over.
@@ -59,7 +61,8 @@ pub(crate) struct Rebuilt {
 
 impl Rebuild {
     /// Loads what is good: epochs, and the newest producer snapshot at or below `end_offset`.
-    /// Snapshots above are removed.
+    /// Those that are not good stay: that they were there says that there were producers, to a
+    /// recovery after this one as well.
     pub(crate) async fn begin(
         directory: &Path,
         is_direct: bool,
@@ -78,8 +81,8 @@ impl Rebuild {
             epochs: load_epochs(directory).await,
             producers: ProducerState::default(),
             producers_from: i64::MIN,
+            stale: Vec::new(),
         };
-        let mut is_lost = false;
         while let Some(offset) = offsets.pop() {
             let path = segment_file(directory, offset, SNAPSHOT_SUFFIX);
             if offset <= end_offset {
@@ -95,12 +98,9 @@ impl Rebuild {
                     return Ok(this);
                 }
             }
-            is_lost = true;
-            fs::remove_file(&path)
-                .await
-                .map_err(StoreError::io("removing", &path))?;
+            this.stale.push(offset);
         }
-        if !is_lost {
+        if this.stale.is_empty() {
             // There never was one: no producer wrote before what will be walked over.
             this.producers_from = i64::MAX;
         }
@@ -293,14 +293,14 @@ impl Rebuild {
         };
         let active = (last.base_offset, last.file_size_bytes);
         let snapshots = Snapshots::Behind;
-        load_producers(
+        let loaded = load_producers(
             &self.directory,
             self.is_direct,
             active,
             end_offset,
             snapshots,
-        )
-        .await
+        );
+        Ok(loaded.await?.producers)
     }
 
     async fn write_indexes(
@@ -323,7 +323,9 @@ impl Rebuild {
         self.write(&path, index.times.encode_from(0)).await?;
         let path = segment_file(&self.directory, base_offset, TXN_INDEX_SUFFIX);
         if !index.txns.is_empty() {
-            return self.write(&path, index.txns.encode_from(0)).await;
+            // Not in place: entries that are missing would not be missed by the next recovery.
+            let written = fs::write_file_atomic(&path, index.txns.encode_from(0)).await;
+            return written.map_err(StoreError::io("writing", &path));
         }
         match fs::remove_file(&path).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -376,7 +378,7 @@ pub(crate) async fn load_producers(
     active: (i64, u64),
     end_offset: i64,
     snapshots: Snapshots,
-) -> Result<ProducerState, StoreError> {
+) -> Result<LoadedProducers, StoreError> {
     let mut rebuild = Rebuild::begin(directory, is_direct, end_offset).await?;
     if rebuild.producers_from == i64::MAX && snapshots == Snapshots::Behind {
         rebuild.producers_from = i64::MIN;
@@ -384,7 +386,42 @@ pub(crate) async fn load_producers(
     rebuild
         .catch_up_producers(active.0, active.1, end_offset)
         .await?;
-    Ok(rebuild.producers)
+    Ok(LoadedProducers {
+        producers: rebuild.producers,
+        stale: rebuild.stale,
+    })
+}
+
+/// Producers, and snapshots of a log that do not tell of them.
+pub(crate) struct LoadedProducers {
+    pub(crate) producers: ProducerState,
+    stale: Vec<i64>,
+}
+
+impl LoadedProducers {
+    /// Removes the snapshots that are not good, after a good one has taken their place: that there
+    /// is none means that there never were producers.
+    pub(crate) async fn replace_stale(
+        &self,
+        directory: &Path,
+        end_offset: i64,
+    ) -> Result<(), StoreError> {
+        if !self.stale.is_empty() && !self.producers.is_empty() {
+            let path = segment_file(directory, end_offset, SNAPSHOT_SUFFIX);
+            let bytes = producer_snapshot::encode(&self.producers);
+            let written = fs::write_file_atomic(&path, bytes).await;
+            written.map_err(StoreError::io("writing", &path))?;
+        }
+        for &offset in &self.stale {
+            if offset == end_offset && !self.producers.is_empty() {
+                continue;
+            }
+            let path = segment_file(directory, offset, SNAPSHOT_SUFFIX);
+            let removed = fs::remove_file(&path).await;
+            removed.map_err(StoreError::io("removing", &path))?;
+        }
+        Ok(())
+    }
 }
 
 /// The damage that a walk found which should have reached the end.
