@@ -13,12 +13,16 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use engine_base::{ShardId, Uuid};
+use engine_log::txn_index::{AbortedTxn, TxnIndex};
 use engine_log::{
-    Durability, FlushFiles, Guards, IoMode, Log, LogConfig, LogStore, PartitionDir, Sizes,
-    StoreConfig, begin_use, complete_clean_stop, recover,
+    Durability, FlushFiles, Guards, IoMode, Log, LogConfig, LogStore, PartitionDir, ProducerState,
+    Sizes, StoreConfig, begin_use, complete_clean_stop, recover,
 };
 use engine_record::validate::{Origin, Rules, validate_batch};
-use engine_record::{BatchBuilder, BatchInfo, BatchOptions, Batches, Decompressor};
+use engine_record::{
+    BatchBuilder, BatchInfo, BatchOptions, BatchView, Batches, Decompressor, EndTxnMarker,
+    TxnOutcome,
+};
 use engine_runtime::disk::{Disk, Event, FlushScope};
 use engine_runtime::image::{Entry, Image};
 use engine_runtime::{Prng, ProcessId, SimOptions, SimWorld};
@@ -242,8 +246,8 @@ fn check_image(models: &[Model], bounds: &[usize], image: &Image) -> Result<(), 
             }
             continue;
         };
-        let is_state = |count: usize| is_same(&model.state(count), &found, model.start_asked);
-        if !(bound..=model.operations.len()).any(is_state) {
+        let is_state = |count: &usize| is_same(&model.state(*count), &found, model.start_asked);
+        let Some(count) = (bound..=model.operations.len()).find(is_state) else {
             let offsets: Vec<i64> = found.iter().map(|(offset, _)| *offset).collect();
             let kept: Vec<i64> = model
                 .state(bound)
@@ -254,9 +258,57 @@ fn check_image(models: &[Model], bounds: &[usize], image: &Image) -> Result<(), 
                 "{}: found batches at {offsets:?}, which is no state from {bound} on (kept: {kept:?})",
                 model.name
             ));
-        }
+        };
+        check_txns(image, &root.join(&model.name), &model.state(count), &found)?;
     }
     Ok(())
+}
+
+/// The transaction indexes list what the log's batches aborted.
+fn check_txns(
+    image: &Image,
+    folder: &Path,
+    state: &[Stored],
+    found: &[Stored],
+) -> Result<(), String> {
+    let mut producers = ProducerState::default();
+    let mut expected = Vec::new();
+    for (_, bytes) in state {
+        let batch = BatchView::read(bytes).map_err(|error| error.to_string())?;
+        let ended = producers
+            .replay(&batch)
+            .map_err(|error| error.to_string())?;
+        expected.extend(ended.and_then(AbortedTxn::of));
+    }
+    // Those whose markers were trimmed went with their segments.
+    let first = found.first().map_or(i64::MAX, |(offset, _)| *offset);
+    expected.retain(|txn| txn.last_offset >= first);
+    let mut indexes: Vec<PathBuf> = image
+        .children(folder)
+        .map(|(path, _)| path.to_path_buf())
+        .filter(|path| path.extension().is_some_and(|it| it == "txnindex"))
+        // One without its segment was being removed with it.
+        .filter(|path| image.entry(&path.with_extension("log")).is_some())
+        .collect();
+    indexes.sort();
+    let mut listed = Vec::new();
+    for path in indexes {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let bytes = image.file(&path).unwrap_or_default();
+        let index = name
+            .parse()
+            .ok()
+            .and_then(|base| TxnIndex::decode(base, &bytes));
+        let index = index.ok_or_else(|| format!("{} is no index", path.display()))?;
+        listed.extend_from_slice(index.entries());
+    }
+    if listed == expected {
+        return Ok(());
+    }
+    let folder = folder.display();
+    Err(format!(
+        "{folder}: the indexes list {listed:?}, aborted were {expected:?}"
+    ))
 }
 
 /// Equal but for batches at the front that a trim may have removed.

@@ -31,6 +31,7 @@ pub(super) fn run_workload(plan: &Plan, seed: u64) -> Result<Workload, String> {
         process,
         models: Rc::clone(&models),
         marks: Rc::clone(&marks),
+        open: Rc::default(),
     };
     let guards = plan.guards;
     runtime
@@ -50,6 +51,8 @@ struct Driver {
     process: ProcessId,
     models: Rc<RefCell<Vec<Model>>>,
     marks: Rc<RefCell<Marks>>,
+    /// Transactions that were begun: in which log, and by whom.
+    open: Rc<RefCell<Vec<(usize, i64)>>>,
 }
 
 impl Driver {
@@ -195,7 +198,7 @@ impl Driver {
         prng: &mut Prng,
     ) -> Result<(), engine_log::StoreError> {
         let value: Vec<u8> = (0..size).map(|_| prng.next_u64() as u8).collect();
-        let (bytes, info) = batch(&value);
+        let (bytes, info) = info_of(self.batch(index, &value, prng));
         loop {
             // The model learns of the batch before anything can commit it: no await in between.
             match log.append(&bytes, &info, 1, 0) {
@@ -213,6 +216,37 @@ impl Driver {
                 Err(error) => panic!("append: {error}"),
             }
         }
+    }
+
+    /// A plain batch, the only records of a transaction, or a marker that ends one. Each
+    /// transaction has a producer of its own, for cuts take sequence numbers back.
+    fn batch(&self, index: usize, value: &[u8], prng: &mut Prng) -> Vec<u8> {
+        let mut open = self.open.borrow_mut();
+        let mut options = BatchOptions::default();
+        match prng.below(5) {
+            0 => {
+                let producer_id = prng.below(1 << 40) as i64;
+                open.push((index, producer_id));
+                (options.producer_id, options.producer_epoch) = (producer_id, 0);
+                (options.base_sequence, options.transactional) = (0, true);
+            }
+            1 if let Some(at) = open.iter().position(|&(log, _)| log == index) => {
+                let (_, producer_id) = open.remove(at);
+                let outcome = match prng.below(3) {
+                    0 => TxnOutcome::Commit,
+                    _ => TxnOutcome::Abort,
+                };
+                let marker = EndTxnMarker {
+                    outcome,
+                    coordinator_epoch: 0,
+                };
+                return marker.batch(producer_id, 0, options, 1_000);
+            }
+            _ => {}
+        }
+        let mut builder = BatchBuilder::new(options);
+        builder.append(1_000, None, Some(value), &[]);
+        builder.finish()
     }
 
     async fn truncate(
@@ -259,10 +293,7 @@ impl Driver {
     }
 }
 
-fn batch(value: &[u8]) -> (Vec<u8>, BatchInfo) {
-    let mut builder = BatchBuilder::new(BatchOptions::default());
-    builder.append(1_000, None, Some(value), &[]);
-    let bytes = builder.finish();
+fn info_of(bytes: Vec<u8>) -> (Vec<u8>, BatchInfo) {
     let rules = Rules {
         timestamp_after_ms_max: i64::MAX,
         ..Rules::default()
