@@ -4,8 +4,8 @@
 //! (defaults 5, 400, `target/unit-boundary`) commits units of 4 to 256 KiB on the real disk, by the
 //! real commit loop, durably, with 1, 4 and 16 partitions pending in each commit: once as small
 //! units (in the journal, destaged later), once as large ones (to the segment first). It prints for
-//! both the CPU seconds per GiB of all threads of the process, the time from append to durable
-//! (p50, p99), medians of the rounds, and the bytes written to the device per byte appended in all
+//! both the CPU seconds per GiB of all threads of the process (median and least of the rounds), the
+//! time from append to durable (p50, p99; medians of the rounds), and the bytes written to the device per byte appended in all
 //! of them together (segments are pre-written in steps of up to 16 MiB, which one round may lack).
 //!
 //! Rounds interleave the two, so that a machine that others use harms both alike; times mean
@@ -42,17 +42,20 @@ const UNIT_SIZES_BYTES: [usize; 7] = [
 const PARTITIONS: [usize; 3] = [1, 4, 16];
 
 /// Small, so that what is measured appends into memory that is used again.
-const CACHE_SIZE_BYTES: usize = 40 * MIB;
+const CACHE_SIZE_BYTES: usize = 16 * MIB;
 
 /// Appended to a store before anything counts: the journal has its files, the segments their
 /// largest step of pre-writing.
-const WARM_UP_BYTES: usize = 64 * MIB;
+const WARM_UP_BYTES: usize = 24 * MIB;
+
+/// In units of this size: many small ones would take long.
+const WARM_UP_UNIT_SIZE_BYTES: usize = 256 * KIB;
 
 /// More than the kernel writes about a process.
 const STATUS_SIZE_BYTES_MAX: usize = 64 * KIB;
 
-/// Ticks of `/proc/self/stat`: fixed by the kernel's interface for programs.
-const TICKS_PER_SECOND: f64 = 100.0;
+/// The process's threads, the ring's workers among them.
+const THREADS: &str = "/proc/self/task";
 
 /// How a run's units travel.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +85,7 @@ fn main() -> Result<(), AnyError> {
         |path| Path::new(&path).join("unit-boundary"),
     );
     println!(
-        "             small: s/GiB  p50 us  p99 us  written | large: s/GiB  p50 us  p99 us  written"
+        "             small: s/GiB      p50 us  p99 us  written | large: s/GiB      p50 us  p99 us  written"
     );
     for partitions in PARTITIONS {
         for size in UNIT_SIZES_BYTES {
@@ -117,10 +120,12 @@ fn text_of(runs: &[Figures]) -> String {
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     };
+    let least = runs.iter().map(|run| run.cpu_s_per_gib).reduce(f64::min);
     let total = |value: fn(&Figures) -> f64| runs.iter().map(value).sum::<f64>();
     format!(
-        "{:>13.3} {:>7.0} {:>7.0} {:>8.2}",
+        "{:>6.3} [{:>6.3}] {:>7.0} {:>7.0} {:>8.2}",
         median(|run| run.cpu_s_per_gib),
+        least.unwrap_or(f64::NAN),
         median(|run| run.p50_us),
         median(|run| run.p99_us),
         total(|run| run.written_bytes) / total(|run| run.bytes),
@@ -166,11 +171,11 @@ async fn run(
         };
         logs.push(store.create_log(partition).await?);
     }
-    let batch = batch_of(unit_size);
-    let warm_up_commits = WARM_UP_BYTES / (unit_size * partitions);
-    for _ in 0..warm_up_commits {
-        commit(&logs, &committed, &batch).await?;
+    let warm_up = batch_of(WARM_UP_UNIT_SIZE_BYTES);
+    for _ in 0..WARM_UP_BYTES / (WARM_UP_UNIT_SIZE_BYTES * partitions) {
+        commit(&logs, &committed, &warm_up).await?;
     }
+    let batch = batch_of(unit_size);
     let figures = measure(&logs, &committed, &batch, run_for).await?;
     store.close().await?;
     commits.await??;
@@ -248,21 +253,23 @@ fn batch_of(size: usize) -> (Vec<u8>, BatchInfo) {
 
 /// CPU seconds of all threads of the process, and bytes it sent to the device.
 async fn usage() -> Result<(f64, f64), AnyError> {
-    let status = text_at("/proc/self/stat").await?;
-    // The name in parentheses may hold anything; user and system time are fields 14 and 15.
-    let (_, fields) = status.rsplit_once(')').ok_or("no name in the status")?;
-    let ticks = fields.split_whitespace().skip(11).take(2);
-    let ticks: Result<Vec<u64>, _> = ticks.map(str::parse).collect();
-    let cpu = ticks?.iter().sum::<u64>() as f64 / TICKS_PER_SECOND;
-    let io = text_at("/proc/self/io").await?;
+    let mut cpu_ns = 0;
+    for thread in fs::read_dir(THREADS).await? {
+        // Nanoseconds on a core come first. A worker may end between the two looks.
+        let path = Path::new(THREADS).join(thread.name).join("schedstat");
+        let status = text_at(&path).await.unwrap_or_default();
+        let first = status.split_whitespace().next().unwrap_or("0");
+        cpu_ns += first.parse::<u64>()?;
+    }
+    let io = text_at(Path::new("/proc/self/io")).await?;
     let written = io
         .lines()
         .find_map(|line| line.strip_prefix("write_bytes: "));
     let written: u64 = written.ok_or("no count of bytes written")?.parse()?;
-    Ok((cpu, written as f64))
+    Ok((cpu_ns as f64 / 1e9, written as f64))
 }
 
-async fn text_at(path: &str) -> Result<String, AnyError> {
+async fn text_at(path: &Path) -> Result<String, AnyError> {
     let file = engine_runtime::File::open(path, engine_runtime::OpenOptions::reading()).await?;
     let (count, bytes) = file.read_at(0, Vec::new(), STATUS_SIZE_BYTES_MAX).await;
     count?;

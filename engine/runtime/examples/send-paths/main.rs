@@ -1,8 +1,9 @@
 //! What it costs to send cached bytes over loopback TCP: by copy out of ordinary and huge pages, by
 //! "zero copy", and by page references.
 //!
-//! `cargo run --release -p engine-runtime --example send-paths [ROUNDS] [ARENA-MIB] [MIB-PER-RUN]`
-//! (defaults 7, 64, 256) prints for each size of answer and each way the CPU seconds per GiB of the
+//! `cargo run --release -p engine-runtime --example send-paths [ROUNDS] [ARENA-MIB] [MIB-PER-RUN]
+//! [stream]` (defaults 7, 64, 256; the consumer asks for each answer, as in Kafka, or with `stream`
+//! takes all it can get, which keeps the socket full) prints for each size of answer and each way the CPU seconds per GiB of the
 //! sending and the receiving thread (getrusage of each), the threads' sum, and the throughput:
 //! medians of the rounds, least and most. Ways are interleaved, so that a machine that others use
 //! harms all of them alike; CPU time is what counts then, not throughput. A first round of small
@@ -105,10 +106,15 @@ fn main() -> io::Result<()> {
         arena_bytes: number(64) << 20,
         run_bytes: number(256) << 20,
     };
+    let is_asked = match arguments.next().as_deref() {
+        None => true,
+        Some("stream") => false,
+        Some(other) => panic!("{other} is not `stream`"),
+    };
     let cores = engine_runtime::usable_cores();
     system::pin_to(cores[0]);
     let consumer = Consumer::start(cores[cores.len() - 1])?;
-    let mut sender = Sender::new(options.arena_bytes)?;
+    let mut sender = Sender::new(options.arena_bytes, is_asked)?;
     let mut ways = Vec::new();
     for (name, way) in WAYS {
         match sender.has(way) {

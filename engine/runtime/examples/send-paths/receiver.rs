@@ -1,6 +1,6 @@
 //! The consumer: a thread on the other core that takes what is sent and does nothing with it.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -21,11 +21,20 @@ pub(crate) struct Received {
     pub(crate) checksum: u64,
 }
 
+/// What a connection will bring.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expectation {
+    /// Whether its bytes are to be looked at.
+    pub(crate) is_checked: bool,
+    /// After so many bytes the consumer asks for more; zero when it never does.
+    pub(crate) asked_bytes: u64,
+}
+
 /// Accepts one connection after another and reads each to its end.
 pub(crate) struct Consumer {
     pub(crate) address: SocketAddr,
     results: Receiver<Received>,
-    checks: SyncSender<bool>,
+    expectations: SyncSender<Expectation>,
     _thread: JoinHandle<io::Result<()>>,
 }
 
@@ -34,23 +43,23 @@ impl Consumer {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let (sender, results) = sync_channel(1);
-        let (checks, to_check) = sync_channel(1);
+        let (expectations, expected) = sync_channel(1);
         let thread = std::thread::Builder::new().spawn(move || {
             system::pin_to(core);
-            serve(&listener, &to_check, &sender)
+            serve(&listener, &expected, &sender)
         })?;
         Ok(Self {
             address,
             results,
-            checks,
+            expectations,
             _thread: thread,
         })
     }
 
-    /// To be said before each connection: whether its bytes are to be looked at.
-    pub(crate) fn expect(&self, is_checked: bool) {
-        self.checks
-            .send(is_checked)
+    /// To be said before each connection.
+    pub(crate) fn expect(&self, expectation: Expectation) {
+        self.expectations
+            .send(expectation)
             .expect("the consumer lives as long as the experiment");
     }
 
@@ -64,13 +73,13 @@ impl Consumer {
 
 fn serve(
     listener: &TcpListener,
-    to_check: &Receiver<bool>,
+    expected: &Receiver<Expectation>,
     results: &SyncSender<Received>,
 ) -> io::Result<()> {
     let mut buffer = vec![0; READ_SIZE_BYTES];
-    while let Ok(is_checked) = to_check.recv() {
+    while let Ok(expectation) = expected.recv() {
         let (stream, _) = listener.accept()?;
-        let received = receive(stream, &mut buffer, is_checked)?;
+        let received = receive(stream, &mut buffer, expectation)?;
         if results.send(received).is_err() {
             break;
         }
@@ -78,7 +87,17 @@ fn serve(
     Ok(())
 }
 
-fn receive(mut stream: TcpStream, buffer: &mut [u8], is_checked: bool) -> io::Result<Received> {
+fn receive(
+    mut stream: TcpStream,
+    buffer: &mut [u8],
+    expectation: Expectation,
+) -> io::Result<Received> {
+    stream.set_nodelay(true)?;
+    let Expectation {
+        is_checked,
+        asked_bytes,
+    } = expectation;
+    let mut asked_at = asked_bytes;
     let before = system::thread_cpu();
     let mut bytes = 0;
     let mut checksum = 0;
@@ -91,6 +110,10 @@ fn receive(mut stream: TcpStream, buffer: &mut [u8], is_checked: bool) -> io::Re
             checksum = add_to_checksum(checksum, &buffer[..count]);
         }
         bytes += count as u64;
+        if asked_bytes > 0 && bytes >= asked_at {
+            asked_at += asked_bytes;
+            stream.write_all(&[1])?;
+        }
     }
     Ok(Received {
         bytes,

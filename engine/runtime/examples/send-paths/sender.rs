@@ -1,6 +1,6 @@
 //! The broker's side: sends answers, each a small head and a payload out of a cache's memory.
 
-use std::io;
+use std::io::{self, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use engine_runtime::{AppendBuf, Runtime, RuntimeOptions, Slice, Stream};
 
 use crate::bare_ring::BareRing;
-use crate::receiver::{Consumer, add_to_checksum};
+use crate::receiver::{Consumer, Expectation, add_to_checksum};
 use crate::system::{self, Arena, Pages};
 
 /// The largest answer.
@@ -54,10 +54,12 @@ pub(crate) struct Sender {
     transparent: Arena,
     reserved: io::Result<Arena>,
     size_bytes: usize,
+    /// Whether the consumer asks for each answer, as in Kafka, or takes a stream of them.
+    is_asked: bool,
 }
 
 impl Sender {
-    pub(crate) fn new(size_bytes: usize) -> io::Result<Self> {
+    pub(crate) fn new(size_bytes: usize, is_asked: bool) -> io::Result<Self> {
         assert!(size_bytes > PAYLOAD_SIZE_BYTES_MAX);
         let options = RuntimeOptions {
             // The cost of the path, not of waiting for the next request.
@@ -83,6 +85,7 @@ impl Sender {
             transparent: arena(Pages::Transparent)?,
             reserved: arena(Pages::Reserved),
             size_bytes,
+            is_asked,
         })
     }
 
@@ -111,7 +114,14 @@ impl Sender {
         count: usize,
         is_checked: bool,
     ) -> io::Result<Figures> {
-        consumer.expect(is_checked);
+        let answers = match way {
+            Way::Runtime { answers, .. } => answers,
+            _ => 1,
+        };
+        consumer.expect(Expectation {
+            is_checked,
+            asked_bytes: u64::from(self.is_asked) * (answers * (size + HEAD.len())) as u64,
+        });
         let (process_before, before) = (system::process_cpu(), system::thread_cpu());
         let began = Instant::now();
         match way {
@@ -159,7 +169,7 @@ impl Sender {
             Pages::Ordinary => &self.ordinary_slice,
             _ => &self.huge_slice,
         };
-        let memory = memory.clone();
+        let (memory, is_asked) = (memory.clone(), self.is_asked);
         let payloads: Vec<_> = (0..count)
             .map(|answer| self.payload(answer, size))
             .collect();
@@ -172,6 +182,10 @@ impl Sender {
                     [head, memory.slice(payload.clone())]
                 });
                 stream.send(slices.collect::<Vec<_>>()).await?;
+                if is_asked {
+                    let (count, _) = stream.recv(Vec::with_capacity(1), 1).await;
+                    count?;
+                }
             }
             Ok(())
         })
@@ -185,7 +199,7 @@ impl Sender {
         count: usize,
         is_zero_copy: bool,
     ) -> io::Result<()> {
-        let stream = connect(address)?;
+        let mut stream = connect(address)?;
         for answer in 0..count {
             let range = self.payload(answer, size);
             let payload = match pages {
@@ -196,6 +210,9 @@ impl Sender {
             let payload = &payload.bytes()[range];
             self.ring
                 .send(stream.as_fd(), &HEAD, payload, is_zero_copy)?;
+            if self.is_asked {
+                stream.read_exact(&mut [0])?;
+            }
         }
         self.ring.drain()
     }
@@ -207,7 +224,7 @@ impl Sender {
         size: usize,
         count: usize,
     ) -> io::Result<()> {
-        let stream = connect(address)?;
+        let mut stream = connect(address)?;
         stream.set_nonblocking(true)?;
         let arena = match pages {
             Pages::Ordinary => &self.ordinary,
@@ -216,6 +233,10 @@ impl Sender {
         };
         for answer in 0..count {
             self.splice_answer(stream.as_fd(), arena, self.payload(answer, size))?;
+            if self.is_asked {
+                system::wait_readable(stream.as_fd())?;
+                stream.read_exact(&mut [0])?;
+            }
         }
         Ok(())
     }

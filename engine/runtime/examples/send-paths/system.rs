@@ -165,9 +165,18 @@ pub(crate) fn splice(
 
 /// Waits until the socket takes bytes.
 pub(crate) fn wait_writable(socket: BorrowedFd<'_>) -> io::Result<()> {
+    wait_for(socket, libc::POLLOUT)
+}
+
+/// Waits until the socket has bytes.
+pub(crate) fn wait_readable(socket: BorrowedFd<'_>) -> io::Result<()> {
+    wait_for(socket, libc::POLLIN)
+}
+
+fn wait_for(socket: BorrowedFd<'_>, events: libc::c_short) -> io::Result<()> {
     let mut poll = libc::pollfd {
         fd: socket.as_raw_fd(),
-        events: libc::POLLOUT,
+        events,
         revents: 0,
     };
     // SAFETY: one entry, writable.
