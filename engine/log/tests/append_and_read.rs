@@ -20,7 +20,7 @@ fn what_was_committed_is_read_back_from_memory_and_from_disk() {
         let commits = engine_runtime::spawn(async move { loop_store.run_commits(|_| {}).await });
         let mut expected = Vec::new();
         for round in 0..60_usize {
-            let size = [10, 500, 5_000, 70_000][round % 4];
+            let size = [10, 500, 5_000, 140_000][round % 4];
             let (bytes, info) = batch(round as u64, size);
             let appended = log.append(&bytes, &info, 3, 0).unwrap();
             assert_eq!(appended.base_offset, round as i64);

@@ -45,7 +45,7 @@ fn full_disk_refuses_appends_until_space_is_back_and_loses_nothing() {
         let (store, log) = open_with(config(), LogConfig::default()).await;
         let loop_store = store.clone();
         spawn(async move { loop_store.run_commits(|_| {}).await.unwrap() }).detach();
-        let (bytes, info) = batch(1, 100_000);
+        let (bytes, info) = batch(1, 140_000);
         log.append(&bytes, &info, 0, 0).unwrap();
         until_kept(&log).await;
 

@@ -21,7 +21,7 @@ async fn append_some(path: &Path, config: LogConfig, is_first: bool, stops: bool
     let loop_store = store.clone();
     let commits = engine_runtime::spawn(async move { loop_store.run_commits(|_| {}).await });
     for round in 0..40_usize {
-        let size = [10, 500, 5_000, 70_000][round % 4];
+        let size = [10, 500, 5_000, 140_000][round % 4];
         let (bytes, info) = batch(round as u64, size);
         while log.append(&bytes, &info, 3, 0).is_err() {
             log.ready_to_append().await.unwrap();
