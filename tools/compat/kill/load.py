@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "clients/python"))
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 import pattern
 import wire
@@ -31,15 +31,26 @@ class Topic:
         self.name, self.sizes, self.configs = name, sizes, configs
         self.sent, self.acked, self.verified = ([0] * PARTITIONS for _ in range(3))
 
+    @property
+    def is_retained(self):
+        """Whether retention removes segments of it."""
+        return "retention.bytes" in self.configs
+
 
 def topics(make):
-    """Small and large records in both durability modes, and one topic that retention eats."""
+    """Small and large records in segments that roll all the time, in both durability modes, with and without retention.
+
+    Segments are as small as Kafka lets them be, and as the largest batch lets the mixed ones be.
+    """
     mode = (lambda name: {"ottla.durability": name}) if make == "ottla" else (lambda _: {})
-    base = {"segment.bytes": 4 << 20, "max.message.bytes": 2 << 20}
-    return [Topic("flush-small", "small", base | mode("flush")), Topic("flush-mixed", "mixed", base | mode("flush")),
-            Topic("written-small", "small", base | mode("written")),
-            Topic("written-mixed", "mixed", base | mode("written")),
-            Topic("retained", "mixed", base | mode("flush") | {"retention.bytes": 12 << 20})]
+    base = {"max.message.bytes": 2 << 20}
+    small, mixed = base | {"segment.bytes": 1 << 20}, base | {"segment.bytes": 5 << 19}
+    retained = {"retention.bytes": 1 << 20}
+    return [Topic("flush-small", "small", small | mode("flush")), Topic("flush-mixed", "mixed", mixed | mode("flush")),
+            Topic("written-small", "small", small | mode("written")),
+            Topic("written-mixed", "mixed", mixed | mode("written")),
+            Topic("flush-retained", "mixed", mixed | mode("flush") | retained),
+            Topic("written-retained", "mixed", mixed | mode("written") | retained)]
 
 
 class Writer(threading.Thread):
@@ -48,6 +59,9 @@ class Writer(threading.Thread):
     def __init__(self, bootstrap, all_topics):
         super().__init__(daemon=True)
         self.topics, self.stopping, self.trouble = all_topics, threading.Event(), []
+        #: Not set while the log is read: a round then costs what its own records cost.
+        self.writing = threading.Event()
+        self.writing.set()
         self.producer = Producer({
             "bootstrap.servers": bootstrap, "enable.idempotence": True, "acks": "all", "linger.ms": 2,
             "message.max.bytes": 2 << 20, "message.timeout.ms": 0, "socket.timeout.ms": 10000,
@@ -72,10 +86,20 @@ class Writer(threading.Thread):
         return delivered
 
     def run(self):
+        try:
+            self.write()
+        except KafkaException as error:
+            self.trouble.append(f"the producer gave up: {error}")
+
+    def write(self):
+        """Until told to stop."""
         began, volume = time.monotonic(), 0
         callbacks = [self.on_delivery(topic) for topic in self.topics]
         turn = 0
         while not self.stopping.is_set() and not self.trouble:
+            if not self.writing.is_set():
+                self.producer.poll(0.01)
+                continue
             index, partition = turn % len(self.topics), turn // len(self.topics) % PARTITIONS
             topic = self.topics[index]
             value = pattern.value_of(partition, topic.sent[partition], topic.sizes)
@@ -144,6 +168,8 @@ def verify(bootstrap, all_topics, trouble, from_start):
         for topic in all_topics:
             starts, ends = (known_offsets(connection, topic.name, which) for which in (-2, -1))
             for index in range(PARTITIONS):
+                if starts[index] > 0 and not topic.is_retained:
+                    trouble.append(f"{topic.name}-{index} starts at {starts[index]}, and nothing may remove records")
                 if ends[index] < acked[topic.name, index]:
                     trouble.append(f"{topic.name}-{index} ends at {ends[index]}, {acked[topic.name, index]} acknowledged")
                 at = starts[index] if from_start else max(starts[index], topic.verified[index] - OVERLAP_RECORDS)
@@ -162,7 +188,8 @@ def read_partition(consumer, topic, index, at, end, trouble):
     consumer.assign([TopicPartition(topic.name, index, at)])
     quiet = 0
     while at < end and quiet < 30 and not trouble:
-        messages = consumer.consume(1000, 1.0)
+        # No more than there are: the call waits for as many as it is asked for.
+        messages = consumer.consume(min(1000, end - at), 1.0)
         quiet = 0 if messages else quiet + 1
         for message in messages:
             if message.error():
