@@ -26,7 +26,7 @@ pub const STAGING_PIECE_SIZE_BYTES: usize = 256 * KIB;
 pub const TURN_BUDGET: Duration = Duration::from_micros(200);
 
 /// Under load, one background task runs in so many turns; on an idle core there is no bound.
-pub const BACKGROUND_TURNS: u64 = 8;
+pub const BACKGROUND_TURNS: u64 = 4;
 
 /// Buffers in one vectored operation (`IOV_MAX` of Linux). Longer lists take several.
 pub const BUFFERS_PER_OPERATION_MAX: usize = 1024;

@@ -147,9 +147,11 @@ fn wanted(request: &FetchRequest<'_>, version: i16) -> Vec<(PartitionRef, Wanted
             (reference, wanted)
         }));
     }
-    // A partition named twice is wanted once.
-    let mut seen = HashSet::default();
-    wanted.retain(|(reference, _)| seen.insert(reference.clone()));
+    if wanted.len() > 1 {
+        // A partition named twice is wanted once.
+        let mut seen = HashSet::default();
+        wanted.retain(|(reference, _)| seen.insert(reference.clone()));
+    }
     wanted
 }
 
