@@ -29,6 +29,8 @@ use crate::metadata_snapshot::{Found, SnapshotFiles, SnapshotGenerator};
 use crate::topic_settings::TopicSettings;
 
 const QUORUM_STATE_FILE: &str = "quorum-state";
+/// How often a broker that stops tries to write its metadata on a full disk: for ten seconds.
+const STOP_TRIES_MAX: u32 = 100;
 const QUORUM_STATE_BYTES_MAX: usize = 64 << 10;
 
 /// The controller and its log.
@@ -296,8 +298,13 @@ impl ControllerHost {
                 continue;
             }
             for batches in &decided {
-                // Nobody is told of it before there is room for it.
-                append(&self.partition, batches, || self.is_serving())
+                // Nobody is told of it before there is room for it. A stop does not wait for ever.
+                let mut tries_left = STOP_TRIES_MAX;
+                let waits_for_room = || {
+                    tries_left -= u32::from(!self.is_serving());
+                    tries_left > 0
+                };
+                append(&self.partition, batches, waits_for_room)
                     .await
                     .unwrap_or_else(|error| {
                         // What was decided is not in the log: the controller is ahead of it.

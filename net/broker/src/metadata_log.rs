@@ -120,7 +120,7 @@ pub(crate) fn apply(loader: &mut MetadataLoader, batches: &[u8]) -> Result<(), S
 pub(crate) async fn append(
     partition: &Partition,
     batches: &[u8],
-    waits_for_room: impl Fn() -> bool,
+    mut waits_for_room: impl FnMut() -> bool,
 ) -> Result<(), StartError> {
     for batch in Batches::new(batches) {
         let batch = batch.unwrap_or_else(|error| panic!("a batch of our own: {error}"));
