@@ -177,29 +177,34 @@ impl LogInner {
         for base_offset in removed {
             self.shared.forget_segment((self.key, base_offset));
             self.remove_segment_files(base_offset).await?;
+            self.remove_segment_file(base_offset, SNAPSHOT_SUFFIX)
+                .await?;
         }
         self.write_epochs().await
     }
 
-    /// Removes the files of a segment that the log does not have any more. Readers that have it
-    /// open go on.
+    /// Removes the files of a segment that the log does not have any more, but for its producer
+    /// snapshot. Readers that have it open go on.
     pub(crate) async fn remove_segment_files(&self, base_offset: i64) -> Result<(), StoreError> {
         let suffixes = [
             LOG_SUFFIX,
             INDEX_SUFFIX,
             TIME_INDEX_SUFFIX,
             TXN_INDEX_SUFFIX,
-            SNAPSHOT_SUFFIX,
         ];
         for suffix in suffixes {
-            let path = segment_file(&self.directory, base_offset, suffix);
-            match fs::remove_file(&path).await {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(StoreError::io("removing", &path)(error));
-                }
-                _ => {}
-            }
+            self.remove_segment_file(base_offset, suffix).await?;
         }
         Ok(())
+    }
+
+    async fn remove_segment_file(&self, base_offset: i64, suffix: &str) -> Result<(), StoreError> {
+        let path = segment_file(&self.directory, base_offset, suffix);
+        match fs::remove_file(&path).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(StoreError::io("removing", &path)(error))
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -80,6 +80,7 @@ impl LogInner {
             .borrow_mut()
             .remove_where(|key| key.log == self.key);
         self.shared.forget_sealed(self.key);
+        // Their producer snapshots stay until the producers have been loaded: see `replace_stale`.
         for base_offset in bases.into_iter().filter(|&base| base > segment_base) {
             self.remove_segment_files(base_offset).await?;
         }
@@ -105,7 +106,8 @@ impl LogInner {
         let state = &mut *self.state.borrow_mut();
         state.producers = loaded.producers;
         state.snapshots.retain(|&(taken_at, _)| taken_at <= offset);
-        state.snapshot_offset = state.snapshot_offset.min(offset);
+        // The next sync or stop takes one, wherever the log then ends.
+        state.snapshot_offset = -1;
         Ok(())
     }
 
