@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use engine_base::{ShardId, Uuid};
-use engine_runtime::{Notify, fs, random_bytes, spawn_critical, wall_clock_ms};
+use engine_runtime::{Notify, critical, fs, random_bytes, spawn_critical, wall_clock_ms};
 use net_wire::ErrorCode;
 use replication_controller::command::{RegisterBroker, RegisterController};
 use replication_controller::{Answer, ApiError, Command, Controller, ErrorKind, Outcome, Settings};
@@ -77,7 +77,7 @@ impl ControllerHost {
         .detach();
         let is_first = core.controller.set(host.clone()).is_ok();
         assert!(is_first);
-        host.activate(&found).await?;
+        host.activate(&found).await;
         host.register(core, directory, advertised, previous).await?;
         host.begin_snapshots(files);
         Ok(host)
@@ -140,15 +140,14 @@ impl ControllerHost {
     }
 
     /// The records of becoming active: those of a new cluster when the log has none yet.
-    async fn activate(&self, found: &Found) -> Result<(), StartError> {
+    async fn activate(&self, found: &Found) {
         let open_transaction = self.loader.borrow().transaction_start_offset();
         let outcome = self
             .controller
             .borrow_mut()
             .activate(open_transaction, &found.bootstrap);
-        self.perform(&outcome)
-            .await
-            .map_err(|error| refused("activating", error))
+        self.queue(&outcome);
+        self.applied(&outcome).await;
     }
 
     /// Registers this controller and broker, and takes the broker into service.
@@ -242,8 +241,13 @@ impl ControllerHost {
 
     /// Decides a command, and answers when every shard has applied what came of it.
     pub(crate) async fn submit(&self, command: Command) -> Result<Answer, ApiError> {
-        let outcome = self.controller.borrow_mut().handle(&command)?;
-        self.perform(&outcome).await?;
+        // Within the asking connection's task, whose panics close the connection only.
+        let outcome = critical("controller", || {
+            let outcome = self.controller.borrow_mut().handle(&command)?;
+            self.queue(&outcome);
+            Ok(outcome)
+        })?;
+        self.applied(&outcome).await;
         Ok(outcome.answer)
     }
 
@@ -259,11 +263,11 @@ impl ControllerHost {
         self.snapshots.stop().await;
     }
 
-    /// Queues an outcome's records and waits until every shard has applied them. Nothing runs
-    /// between the decision and the queue, so the log gets them in the order of the decisions.
-    async fn perform(&self, outcome: &Outcome) -> Result<(), ApiError> {
+    /// Queues an outcome's records. Nothing runs between the decision and this, so the log gets
+    /// them in the order of the decisions.
+    fn queue(&self, outcome: &Outcome) {
         if outcome.records.is_empty() {
-            return Ok(());
+            return;
         }
         let version = self.controller.borrow().metadata_version();
         let place = BatchPlace {
@@ -278,14 +282,17 @@ impl ControllerHost {
         };
         let batches = write(&outcome.records, version, place)
             .unwrap_or_else(|error| panic!("a record the controller decided on: {error}"));
-        let next_offset = outcome.base_offset
-            + i64::try_from(outcome.records.len()).expect("records are counted by 63 bits");
         self.decided.borrow_mut().push(batches);
         self.has_decided.notify_all();
-        while self.published_offset.get() < next_offset {
+    }
+
+    /// Waits until every shard has applied an outcome's records.
+    async fn applied(&self, outcome: &Outcome) {
+        let count = i64::try_from(outcome.records.len()).expect("records are counted by 63 bits");
+        let next_offset = outcome.base_offset + count;
+        while count > 0 && self.published_offset.get() < next_offset {
             self.published.wait().await;
         }
-        Ok(())
     }
 
     /// Writes what was decided, and publishes the images it makes. What was decided while one
