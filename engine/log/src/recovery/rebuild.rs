@@ -420,7 +420,12 @@ impl LoadedProducers {
             let removed = fs::remove_file(&path).await;
             removed.map_err(StoreError::io("removing", &path))?;
         }
-        Ok(())
+        if self.stale.is_empty() {
+            return Ok(());
+        }
+        // Before the log grows: one that came back would tell of another history below its end.
+        let synced = fs::sync_dir(directory).await;
+        synced.map_err(StoreError::io("syncing", directory))
     }
 }
 
