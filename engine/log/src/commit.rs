@@ -284,7 +284,8 @@ impl EntryPlan {
                     start_offset: *start_offset,
                 };
                 self.put(&CommitRecord { log: log.id, body }, 0, InlineSource::None);
-                self.must_be_durable |= state.config.durability == Durability::Flush;
+                // Before files go: recovery would miss them.
+                self.must_be_durable = true;
             }
             Control::Truncated {
                 end_offset,

@@ -284,18 +284,26 @@ impl LogInner {
         written.map_err(StoreError::io("writing", &path))
     }
 
+    fn next_snapshot(&self) -> Option<(i64, Vec<u8>)> {
+        self.state.borrow().snapshots.first().cloned()
+    }
+
     /// Writes the producer snapshots that were taken, and waits until the log is kept up to them.
     /// Those that no segment begins at are removed by the next start.
     pub(crate) async fn write_snapshots(&self) -> Result<(), StoreError> {
-        let snapshots = std::mem::take(&mut self.state.borrow_mut().snapshots);
-        let Some(newest) = snapshots.last().map(|&(offset, _)| offset) else {
-            return Ok(());
-        };
-        for (offset, bytes) in snapshots {
+        let mut newest = None;
+        // Each stays queued until it is written: on a full disk they are tried again.
+        while let Some((offset, bytes)) = self.next_snapshot() {
             let path = segment_file(&self.directory, offset, SNAPSHOT_SUFFIX);
             let written = fs::write_file_atomic(&path, bytes).await;
             written.map_err(StoreError::io("writing", &path))?;
+            let snapshots = &mut self.state.borrow_mut().snapshots;
+            snapshots.retain(|&(taken_at, _)| taken_at != offset);
+            newest = Some(offset);
         }
+        let Some(newest) = newest else {
+            return Ok(());
+        };
         // Recovery would drop a snapshot above the end that it finds.
         while self.state.borrow().committed_end_offset < newest {
             if self.shared.is_failed() || self.state.borrow().is_deleted {

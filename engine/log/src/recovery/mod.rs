@@ -17,6 +17,7 @@ mod kafka;
 mod rebuild;
 mod repair;
 mod replay;
+mod trimmed;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -68,13 +68,6 @@ impl Rebuild {
         is_direct: bool,
         end_offset: i64,
     ) -> Result<Self, StoreError> {
-        let failed = || StoreError::io("listing", directory);
-        let entries = fs::read_dir(directory).await.map_err(failed())?;
-        let mut offsets: Vec<i64> = entries
-            .iter()
-            .filter_map(|entry| parse_segment_file(entry.name.to_str()?, SNAPSHOT_SUFFIX))
-            .collect();
-        offsets.sort_unstable();
         let mut this = Self {
             directory: directory.to_path_buf(),
             is_direct,
@@ -83,20 +76,14 @@ impl Rebuild {
             producers_from: i64::MIN,
             stale: Vec::new(),
         };
-        while let Some(offset) = offsets.pop() {
-            let path = segment_file(directory, offset, SNAPSHOT_SUFFIX);
-            if offset <= end_offset {
-                let bytes = fs::read_file(&path, SNAPSHOT_SIZE_BYTES_MAX).await;
-                let mut producers = ProducerState::default();
-                let now_ms = engine_runtime::wall_clock_ms();
-                let read = bytes.is_ok_and(|bytes| {
-                    producer_snapshot::decode_into(&bytes, &mut producers, now_ms, i64::MAX).is_ok()
-                });
-                if read {
-                    this.producers = producers;
-                    this.producers_from = offset;
-                    return Ok(this);
-                }
+        let mut found = FoundSnapshots::of(directory).await?;
+        while let Some(offset) = found.offsets.pop() {
+            // Between one below the first segment and that segment nobody knows what was written.
+            let is_of_log = offset <= end_offset && offset >= found.first_base;
+            if is_of_log && let Some(producers) = read_snapshot(directory, offset).await {
+                this.producers = producers;
+                this.producers_from = offset;
+                return Ok(this);
             }
             this.stale.push(offset);
         }
@@ -159,6 +146,24 @@ impl Rebuild {
         .await
         .map_err(StoreError::io("reading", file.path()))?;
         Ok(())
+    }
+
+    /// The walk has come to a segment behind its first. As at a roll, a snapshot is there when the
+    /// segments below go.
+    pub(crate) async fn begin_segment(&self, base_offset: i64) -> Result<(), StoreError> {
+        let is_behind = self.producers_from != i64::MAX && self.producers_from >= base_offset;
+        if is_behind || self.producers.is_empty() {
+            return Ok(());
+        }
+        self.write_snapshot(base_offset).await
+    }
+
+    /// Not in place: one of this name may be all that tells of producers whose segments are gone.
+    async fn write_snapshot(&self, offset: i64) -> Result<(), StoreError> {
+        let path = segment_file(&self.directory, offset, SNAPSHOT_SUFFIX);
+        let bytes = producer_snapshot::encode(&self.producers);
+        let written = fs::write_file_atomic(&path, bytes).await;
+        written.map_err(StoreError::io("writing", &path))
     }
 
     /// Walks over a segment from its synced position on (or a little before), writes its index
@@ -278,9 +283,7 @@ impl Rebuild {
         )
         .await?;
         if !self.producers.is_empty() {
-            let path = segment_file(&self.directory, end_offset, SNAPSHOT_SUFFIX);
-            self.write(&path, producer_snapshot::encode(&self.producers))
-                .await?;
+            self.write_snapshot(end_offset).await?;
         }
         Ok(())
     }
@@ -360,6 +363,39 @@ impl Rebuild {
             .await
             .map_err(StoreError::io("opening", &path))
     }
+}
+
+/// The snapshots of a folder, lowest first, and the base of its first segment.
+struct FoundSnapshots {
+    offsets: Vec<i64>,
+    first_base: i64,
+}
+
+impl FoundSnapshots {
+    async fn of(directory: &Path) -> Result<Self, StoreError> {
+        let entries = fs::read_dir(directory).await;
+        let entries = entries.map_err(StoreError::io("listing", directory))?;
+        let of = |suffix: &'static str| {
+            let names = entries.iter().filter_map(|entry| entry.name.to_str());
+            names.filter_map(move |name| parse_segment_file(name, suffix))
+        };
+        let mut offsets: Vec<i64> = of(SNAPSHOT_SUFFIX).collect();
+        offsets.sort_unstable();
+        Ok(Self {
+            offsets,
+            first_base: of(LOG_SUFFIX).min().unwrap_or(i64::MIN),
+        })
+    }
+}
+
+/// The producers of a snapshot; `None` when it cannot be read.
+pub(super) async fn read_snapshot(directory: &Path, offset: i64) -> Option<ProducerState> {
+    let path = segment_file(directory, offset, SNAPSHOT_SUFFIX);
+    let bytes = fs::read_file(&path, SNAPSHOT_SIZE_BYTES_MAX).await.ok()?;
+    let mut producers = ProducerState::default();
+    let now_ms = engine_runtime::wall_clock_ms();
+    producer_snapshot::decode_into(&bytes, &mut producers, now_ms, i64::MAX).ok()?;
+    Some(producers)
 }
 
 /// Whether batches may hold producers that no snapshot has ever held.

@@ -10,6 +10,7 @@ use engine_runtime::{BlockBuf, File, OpenOptions, WriteMode, fs};
 
 use super::rebuild::{Rebuild, SegmentToRebuild, damage_at};
 use super::replay::{Described, LogReplay};
+use super::trimmed;
 use crate::error::{Damage, StoreError};
 use crate::layout::{
     DELETED_FILE_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX,
@@ -52,8 +53,9 @@ pub(super) async fn repair(
             .into_owned(),
         ..RecoveredLog::default()
     };
-    remove_trimmed(directory, &mut replay).await?;
+    let trimmed = replay.take_trimmed();
     verify(directory, is_direct, &mut replay, durable, &mut report).await?;
+    trimmed::settle(directory, is_direct, &mut replay, trimmed).await?;
     let listed: Vec<_> = replay.segments.clone();
     for segment in &listed {
         let restored = restore(
@@ -80,6 +82,9 @@ pub(super) async fn repair(
             },
             is_sealed: index + 1 < listed.len(),
         };
+        if index > 0 {
+            rebuild.begin_segment(segment.base_offset).await?;
+        }
         let rebuilt = rebuild.segment(to_rebuild, index == 0).await?;
         report.read_bytes += rebuilt.scanned_bytes;
         let next = listed
@@ -94,23 +99,6 @@ pub(super) async fn repair(
     report.start_offset = replay.start_offset.min(end_offset);
     report.end_offset = end_offset;
     Ok(report)
-}
-
-/// Segments that lie wholly below the start offset may be gone already, and are not repaired: they
-/// go, and so do those before them.
-async fn remove_trimmed(directory: &Path, replay: &mut LogReplay<'_>) -> Result<(), StoreError> {
-    let start_offset = replay.start_offset;
-    let mut kept_from = None;
-    while let [_, second, ..] = replay.segments[..]
-        && second.base_offset <= start_offset
-    {
-        kept_from = Some(second.base_offset);
-        replay.drop_first_segment();
-    }
-    match kept_from {
-        Some(kept_from) => remove_segments(directory, |base| base < kept_from).await,
-        None => Ok(()),
-    }
 }
 
 /// Files of segments that nothing was kept of: begun by a roll behind the end, or cut off. The
@@ -132,7 +120,10 @@ async fn remove_strangers(directory: &Path, replay: &LogReplay<'_>) -> Result<()
 }
 
 /// Removes the files of the segments whose base offset is to go, and what deletions left.
-async fn remove_segments(directory: &Path, goes: impl Fn(i64) -> bool) -> Result<(), StoreError> {
+pub(super) async fn remove_segments(
+    directory: &Path,
+    goes: impl Fn(i64) -> bool,
+) -> Result<(), StoreError> {
     let failed = || StoreError::io("listing", directory);
     for entry in fs::read_dir(directory).await.map_err(failed())? {
         let name = entry.name.to_string_lossy();
@@ -197,7 +188,7 @@ async fn verify(
 }
 
 /// The checksum of a unit's bytes with overlays applied; `None` when the segment is too short.
-async fn unit_crc(
+pub(super) async fn unit_crc(
     directory: &Path,
     is_direct: bool,
     replay: &LogReplay<'_>,
@@ -240,7 +231,7 @@ async fn unit_crc(
 
 /// Writes what the journal holds of a segment, where the file differs, and gives it its exact
 /// length. Returns the bytes written.
-async fn restore(
+pub(super) async fn restore(
     directory: &Path,
     is_direct: bool,
     replay: &LogReplay<'_>,
@@ -307,7 +298,7 @@ async fn restore_piece(
 }
 
 /// Opens a segment; `None` when it does not exist and shall not be made.
-async fn open(
+pub(super) async fn open(
     directory: &Path,
     is_direct: bool,
     base_offset: i64,

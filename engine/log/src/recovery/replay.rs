@@ -44,6 +44,15 @@ pub(crate) struct Described {
     pub(crate) is_flushed: bool,
 }
 
+/// Segments wholly below the start offset.
+#[derive(Debug)]
+pub(crate) struct TrimmedSegments {
+    pub(crate) segments: Vec<ProvenSegment>,
+    pub(crate) units: Vec<Described>,
+    /// As in [`LogReplay`], when the first of these is put back.
+    synced_position: u64,
+}
+
 /// One log.
 #[derive(Debug)]
 pub(crate) struct LogReplay<'a> {
@@ -200,14 +209,44 @@ impl<'a> LogReplay<'a> {
         }
     }
 
-    /// The first segment lies below the start offset: nobody misses what it held.
-    pub(crate) fn drop_first_segment(&mut self) {
-        let first = self.segments.remove(0);
-        self.synced_position = 0;
-        self.units
-            .retain(|unit| unit.segment_base != first.base_offset);
-        self.overlays
-            .retain(|overlay| overlay.segment_base != first.base_offset);
+    /// Takes out the segments that lie wholly below the start offset, and the units in them: nobody
+    /// misses what they held, so neither must be there.
+    pub(crate) fn take_trimmed(&mut self) -> TrimmedSegments {
+        let start_offset = self.start_offset;
+        let bases = self.segments.iter().skip(1).map(|next| next.base_offset);
+        let count = bases.take_while(|&next| next <= start_offset).count();
+        let synced_position = self.synced_position;
+        let segments: Vec<_> = self.segments.drain(..count).collect();
+        let first = self
+            .segments
+            .first()
+            .map_or(i64::MAX, |segment| segment.base_offset);
+        let (units, kept) = std::mem::take(&mut self.units)
+            .into_iter()
+            .partition(|unit| unit.segment_base < first);
+        self.units = kept;
+        if count > 0 {
+            self.synced_position = 0;
+        }
+        TrimmedSegments {
+            segments,
+            units,
+            synced_position,
+        }
+    }
+
+    /// Puts those of the taken segments back that begin at `from` or behind it.
+    pub(crate) fn put_back(&mut self, trimmed: TrimmedSegments, from: i64) {
+        let is_first = trimmed
+            .segments
+            .first()
+            .is_some_and(|it| it.base_offset >= from);
+        if is_first {
+            self.synced_position = trimmed.synced_position;
+        }
+        let kept = trimmed.segments.into_iter();
+        let kept = kept.filter(|segment| segment.base_offset >= from);
+        self.segments.splice(0..0, kept);
     }
 
     /// The overlays' bytes put over `bytes`, which begin at `position` of a segment.

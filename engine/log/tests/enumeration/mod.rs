@@ -12,7 +12,8 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use engine_base::{ShardId, Uuid};
+use engine_base::{HashMap, ShardId, Uuid};
+use engine_log::producer_snapshot::decode_into;
 use engine_log::txn_index::{AbortedTxn, TxnIndex};
 use engine_log::{
     Durability, FlushFiles, Guards, IoMode, Log, LogConfig, LogStore, PartitionDir, ProducerState,
@@ -247,7 +248,8 @@ fn check_image(models: &[Model], bounds: &[usize], image: &Image) -> Result<(), 
             continue;
         };
         let is_state = |count: &usize| is_same(&model.state(*count), &found, model.start_asked);
-        let Some(count) = (bound..=model.operations.len()).find(is_state) else {
+        let mut states = (bound..=model.operations.len()).filter(is_state).peekable();
+        if states.peek().is_none() {
             let offsets: Vec<i64> = found.iter().map(|(offset, _)| *offset).collect();
             let kept: Vec<i64> = model
                 .state(bound)
@@ -258,10 +260,28 @@ fn check_image(models: &[Model], bounds: &[usize], image: &Image) -> Result<(), 
                 "{}: found batches at {offsets:?}, which is no state from {bound} on (kept: {kept:?})",
                 model.name
             ));
-        };
-        check_txns(image, &root.join(&model.name), &model.state(count), &found)?;
+        }
+        // A log that was trimmed may look like several of its states.
+        let mut outcome = Ok(());
+        for count in states {
+            outcome = check_derived(image, &root.join(&model.name), &model.state(count), &found);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome?;
     }
     Ok(())
+}
+
+fn check_derived(
+    image: &Image,
+    folder: &Path,
+    state: &[Stored],
+    found: &[Stored],
+) -> Result<(), String> {
+    check_txns(image, folder, state, found)?;
+    check_producers(image, folder, state)
 }
 
 /// The transaction indexes list what the log's batches aborted.
@@ -309,6 +329,49 @@ fn check_txns(
     Err(format!(
         "{folder}: the indexes list {listed:?}, aborted were {expected:?}"
     ))
+}
+
+/// The producer snapshot at the log's end tells of every producer, also of those whose records
+/// were trimmed: one that is told an older sequence number refuses the next batch.
+fn check_producers(image: &Image, folder: &Path, state: &[Stored]) -> Result<(), String> {
+    let mut expected = ProducerState::default();
+    let mut end_offset = 0;
+    for (_, bytes) in state {
+        let batch = BatchView::read(bytes).map_err(|error| error.to_string())?;
+        end_offset = batch.header().next_offset();
+        expected.replay(&batch).map_err(|error| error.to_string())?;
+    }
+    let mut snapshots: Vec<PathBuf> = image
+        .children(folder)
+        .map(|(path, _)| path.to_path_buf())
+        .filter(|path| path.extension().is_some_and(|it| it == "snapshot"))
+        .filter(|path| path.with_extension("") <= folder.join(format!("{end_offset:020}")))
+        .collect();
+    snapshots.sort();
+    let mut found = ProducerState::default();
+    if let Some(newest) = snapshots.last() {
+        let bytes = image.file(newest).unwrap_or_default();
+        decode_into(&bytes, &mut found, 0, i64::MAX)
+            .map_err(|error| format!("{}: {error}", newest.display()))?;
+    }
+    let (found, expected) = (known(&found), known(&expected));
+    if found == expected {
+        return Ok(());
+    }
+    let folder = folder.display();
+    Err(format!(
+        "{folder}: producers at {end_offset} are {found:?}, wrote {expected:?}"
+    ))
+}
+
+/// Of each producer its id, last sequence number, and where its open transaction began.
+fn known(producers: &ProducerState) -> Vec<(i64, i32, Option<i64>)> {
+    let entries = producers.entries();
+    let mut known: Vec<_> = entries
+        .map(|(id, entry)| (id, entry.last_sequence(), entry.txn_first_offset))
+        .collect();
+    known.sort_unstable();
+    known
 }
 
 /// Equal but for batches at the front that a trim may have removed.

@@ -32,6 +32,7 @@ pub(super) fn run_workload(plan: &Plan, seed: u64) -> Result<Workload, String> {
         models: Rc::clone(&models),
         marks: Rc::clone(&marks),
         open: Rc::default(),
+        idempotent: Rc::default(),
     };
     let guards = plan.guards;
     runtime
@@ -53,6 +54,8 @@ struct Driver {
     marks: Rc<RefCell<Marks>>,
     /// Transactions that were begun: in which log, and by whom.
     open: Rc<RefCell<Vec<(usize, i64)>>>,
+    /// Of each log an idempotent producer, and its next sequence number.
+    idempotent: Rc<RefCell<HashMap<usize, (i64, i32)>>>,
 }
 
 impl Driver {
@@ -218,12 +221,22 @@ impl Driver {
         }
     }
 
-    /// A plain batch, the only records of a transaction, or a marker that ends one. Each
-    /// transaction has a producer of its own, for cuts take sequence numbers back.
+    /// A plain batch, an idempotent one, the only records of a transaction, or a marker that ends
+    /// one. Each transaction has a producer of its own, and so have the idempotent batches between
+    /// two cuts, for cuts take sequence numbers back.
     fn batch(&self, index: usize, value: &[u8], prng: &mut Prng) -> Vec<u8> {
         let mut open = self.open.borrow_mut();
         let mut options = BatchOptions::default();
-        match prng.below(5) {
+        match prng.below(6) {
+            5 => {
+                let mut idempotent = self.idempotent.borrow_mut();
+                let producer = idempotent.entry(index);
+                let (producer_id, sequence) =
+                    producer.or_insert_with(|| (prng.below(1 << 40) as i64, 0));
+                (options.producer_id, options.producer_epoch) = (*producer_id, 0);
+                options.base_sequence = *sequence;
+                *sequence += 1;
+            }
             0 => {
                 let producer_id = prng.below(1 << 40) as i64;
                 open.push((index, producer_id));
@@ -267,6 +280,7 @@ impl Driver {
             model.operations.push(Operation::Truncate { end_offset });
             model.operations.len()
         };
+        self.idempotent.borrow_mut().remove(&index);
         log.truncate_to(end_offset).await?;
         {
             let model = &mut self.models.borrow_mut()[index];
