@@ -43,6 +43,8 @@ pub(crate) struct ControllerHost {
     /// Batches to be written, in the order of the decisions.
     decided: RefCell<Vec<Vec<u8>>>,
     has_decided: Notify,
+    /// The end of what was decided.
+    decided_offset: Cell<i64>,
     /// Every shard has applied the log up to here.
     published_offset: Cell<i64>,
     published: Notify,
@@ -134,6 +136,7 @@ impl ControllerHost {
             snapshots: Rc::new(snapshots),
             decided: RefCell::default(),
             has_decided: Notify::new(),
+            decided_offset: Cell::new(next_offset),
             published_offset: Cell::new(next_offset),
             published: Notify::new(),
         }))
@@ -147,7 +150,7 @@ impl ControllerHost {
             .borrow_mut()
             .activate(open_transaction, &found.bootstrap);
         self.queue(&outcome);
-        self.applied(&outcome).await;
+        self.all_applied().await;
     }
 
     /// Registers this controller and broker, and takes the broker into service.
@@ -242,13 +245,14 @@ impl ControllerHost {
     /// Decides a command, and answers when every shard has applied what came of it.
     pub(crate) async fn submit(&self, command: Command) -> Result<Answer, ApiError> {
         // Within the asking connection's task, whose panics close the connection only.
-        let outcome = critical("controller", || {
+        let decision = critical("controller", || {
             let outcome = self.controller.borrow_mut().handle(&command)?;
             self.queue(&outcome);
-            Ok(outcome)
-        })?;
-        self.applied(&outcome).await;
-        Ok(outcome.answer)
+            Ok(outcome.answer)
+        });
+        // A refusal waits too: "it exists already" may rest on a decision that a crash takes back.
+        self.all_applied().await;
+        decision
     }
 
     /// Leaves service: the partitions keep this broker as an eligible leader for the next start.
@@ -282,15 +286,16 @@ impl ControllerHost {
         };
         let batches = write(&outcome.records, version, place)
             .unwrap_or_else(|error| panic!("a record the controller decided on: {error}"));
+        let count = i64::try_from(outcome.records.len()).expect("records are counted by 63 bits");
+        self.decided_offset.set(outcome.base_offset + count);
         self.decided.borrow_mut().push(batches);
         self.has_decided.notify_all();
     }
 
-    /// Waits until every shard has applied an outcome's records.
-    async fn applied(&self, outcome: &Outcome) {
-        let count = i64::try_from(outcome.records.len()).expect("records are counted by 63 bits");
-        let next_offset = outcome.base_offset + count;
-        while count > 0 && self.published_offset.get() < next_offset {
+    /// Waits until every shard has applied all that was decided so far.
+    async fn all_applied(&self) {
+        let decided_offset = self.decided_offset.get();
+        while self.published_offset.get() < decided_offset {
             self.published.wait().await;
         }
     }

@@ -1,5 +1,6 @@
 //! What clients see of a broker that nothing happens to.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use net_client::{Acks, Admin, NewTopic};
 use net_wire::ErrorCode;
 
 use crate::clients::{
-    GROUP, PARTITIONS, TOPIC, connect_at_last, read_everything, read_in_group, write_some,
+    GROUP, PARTITIONS, TOPIC, connect_at_last, read_everything, read_in_group, topic_names,
+    write_some,
 };
 use crate::oracle::Oracle;
 use crate::stage::Stage;
@@ -113,4 +115,48 @@ fn a_topic_is_there_once_and_gone_when_it_is_deleted() {
         assert!(topics.iter().all(|topic| topic.name != TOPIC), "{topics:?}");
     });
     stage.assert_no_panics();
+}
+
+#[test]
+fn a_topic_that_is_said_to_exist_outlives_a_power_cut() {
+    let stage = Stage::new(6);
+    for round in 0..30 {
+        let name = format!("contested-{round}");
+        let answered = Rc::new(Cell::new(false));
+        let rivals = ["one", "another"].map(|rival| {
+            let (name, answered) = (name.clone(), answered.clone());
+            stage.begin(stage.add_client(rival), move || {
+                claim(name.clone(), answered.clone())
+            })
+        });
+        let limit = Duration::from_secs(60);
+        assert!(stage.world.run_until(limit, || answered.get()));
+        stage.world.power_cut(stage.broker);
+        stage.start();
+        let topics = stage.client(topic_names);
+        assert!(topics.contains(&name), "{name} is lost");
+        let are_over = || rivals.iter().all(engine_runtime::SimShard::is_finished);
+        assert!(stage.world.run_until(limit, are_over));
+    }
+    stage.assert_no_panics();
+}
+
+/// Creates a topic, and notes when the broker says that it is there.
+async fn claim(name: String, answered: Rc<Cell<bool>>) {
+    let topic = NewTopic {
+        name,
+        partitions: Some(1),
+        ..NewTopic::default()
+    };
+    loop {
+        let mut admin = Admin::new(connect_at_last().await);
+        let code = admin
+            .create_topic(&topic)
+            .await
+            .err()
+            .map(|error| error.code());
+        if matches!(code, None | Some(Some(ErrorCode::TOPIC_ALREADY_EXISTS))) {
+            return answered.set(true);
+        }
+    }
 }
