@@ -80,8 +80,8 @@ pub use shard::{ShardContext, ShardHandle, ShardOptions, launch};
 pub use signal::{ShutdownSignal, block_shutdown_signals, shutdown_signal};
 pub use socket::{KeepAlive, Listener, Stream, StreamHandoff, resolve};
 pub use spawn::{
-    metrics, now, random_bytes, random_stream, random_u64, remote, spawn, spawn_critical,
-    spawn_maintenance, task_count, wall_clock_ms,
+    metrics, now, now_exactly, random_bytes, random_stream, random_u64, remote, spawn,
+    spawn_critical, spawn_maintenance, task_count, wall_clock_ms,
 };
 pub use sync::{
     Either, Notified, Notify, OneshotReceiver, OneshotSender, Queue, QueueFull, SenderGone,

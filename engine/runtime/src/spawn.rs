@@ -59,6 +59,12 @@ pub fn now() -> Instant {
     context::maybe_current().map_or_else(clock::monotonic, |core| core.now())
 }
 
+/// Monotonic time, read from the clock itself: for measuring what happens within one poll.
+#[must_use]
+pub fn now_exactly() -> Instant {
+    context::maybe_current().map_or_else(clock::monotonic, |core| core.driver().now())
+}
+
 /// Milliseconds since 1970: the core's, or the real ones outside a runtime.
 #[must_use]
 pub fn wall_clock_ms() -> Timestamp {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use engine_codec::{Message, Reader};
-use engine_runtime::{Slice, now};
+use engine_runtime::{Slice, now, now_exactly};
 use net_conn::{Answer, Close, Handled, Handler};
 use net_wire::message as m;
 use net_wire::{ApiKey, ErrorCode, RequestError, RequestHeader, Response, frame, versions};
@@ -70,7 +70,7 @@ async fn serve(core: Rc<Core>, client: Rc<Client>, frame: Slice) -> Result<Answe
     };
     let result = route(&context, reader.rest()).await;
     core.metrics
-        .note_request(api_key, now().since(started), result.is_err());
+        .note_request(api_key, now_exactly().since(started), result.is_err());
     result
 }
 
