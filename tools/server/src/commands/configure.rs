@@ -4,30 +4,31 @@
 use super::sources::collect;
 use crate::args::ConfigArgs;
 use crate::config::{Settings, load, without_effect};
+use crate::logging;
 
 /// The settings; `None` when there was an error, which has been told.
 pub(crate) fn configure(args: ConfigArgs) -> Option<Settings> {
     let sources = match collect(args.file.as_deref(), args.sets) {
         Ok(sources) => sources,
         Err(error) => {
-            tracing::error!("{error}");
+            logging::fatal(error);
             return None;
         }
     };
     let loaded = load(&sources);
     for problem in &loaded.problems {
         if problem.is_error() {
-            tracing::error!("{problem}");
+            logging::fatal(problem);
         } else {
             tracing::warn!("{problem}");
         }
     }
     if loaded.settings.is_none() {
         if let Some(file) = &args.file {
-            tracing::error!(
+            logging::fatal(format_args!(
                 "not started; 'ottla config check {}' explains each key",
                 file.display()
-            );
+            ));
         }
         return None;
     }

@@ -13,7 +13,7 @@ pub(crate) fn run(args: FormatArgs) -> Exit {
     if let Some(id) = &args.cluster_id
         && let Err(error) = id.parse::<engine_base::Uuid>()
     {
-        tracing::error!("--cluster-id '{id}': {error}");
+        logging::fatal(format_args!("--cluster-id '{id}': {error}"));
         return Exit::Configuration;
     }
     let Some(settings) = configure(args.config) else {
@@ -25,7 +25,7 @@ pub(crate) fn run(args: FormatArgs) -> Exit {
     let runtime = match Runtime::uring(&RuntimeOptions::default()) {
         Ok(runtime) => runtime,
         Err(error) => {
-            tracing::error!("{error}");
+            logging::fatal(error);
             return Exit::Host;
         }
     };
@@ -36,7 +36,7 @@ pub(crate) fn run(args: FormatArgs) -> Exit {
             Exit::Clean
         }
         Err(error) => {
-            tracing::error!("{error}");
+            logging::fatal(&error);
             Exit::from(&error)
         }
     }

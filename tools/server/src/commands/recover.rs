@@ -13,31 +13,31 @@ pub(crate) fn run(directory: PathBuf) -> Exit {
     logging::start();
     // Without it the directory is none of a broker's, and nothing in it is ours to touch.
     if !directory.join("meta.properties").exists() {
-        tracing::error!(
+        logging::fatal(format_args!(
             "{} holds no meta.properties, so it is not a broker's data directory; name the \
              directory that log.dirs names",
             directory.display()
-        );
+        ));
         return Exit::Directory;
     }
     let lock = match fs::lock_file(directory.join(".lock")) {
         Ok(lock) => lock,
         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-            tracing::error!(
+            logging::fatal(format_args!(
                 "{} is in use by another process (its id stands in .lock): stop it first",
                 directory.display()
-            );
+            ));
             return Exit::Directory;
         }
         Err(error) => {
-            tracing::error!("cannot lock {}: {error}", directory.display());
+            logging::fatal(format_args!("cannot lock {}: {error}", directory.display()));
             return Exit::Configuration;
         }
     };
     let runtime = match Runtime::uring(&RuntimeOptions::default()) {
         Ok(runtime) => runtime,
         Err(error) => {
-            tracing::error!("{error}");
+            logging::fatal(&error);
             return Exit::Host;
         }
     };
@@ -51,7 +51,7 @@ pub(crate) fn run(directory: PathBuf) -> Exit {
             Exit::Clean
         }
         Err(error) => {
-            tracing::error!("{error}");
+            logging::fatal(&error);
             match error {
                 StoreError::Damaged(_) | StoreError::ForeignAfterCrash { .. } => Exit::Damaged,
                 StoreError::Io { .. }

@@ -1,6 +1,7 @@
 //! `ottla server`: a broker from configuration to clean stop.
 
 use std::io::Write as _;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use net_broker::Ready;
@@ -23,51 +24,86 @@ pub(crate) fn run(args: ConfigArgs) -> Exit {
     };
     // Before the first thread, so that no other thread is ended by a signal.
     if let Err(error) = engine_runtime::block_shutdown_signals() {
-        tracing::error!("cannot wait for signals: {error}");
+        logging::fatal(format_args!("cannot wait for signals: {error}"));
         return Exit::Host;
     }
-    let Ok(page) = bind_metrics(metrics) else {
-        return Exit::Configuration;
+    let page = match bind_metrics(metrics) {
+        Ok(page) => page,
+        Err(error) if metrics.required => {
+            logging::fatal(error);
+            return Exit::Configuration;
+        }
+        Err(error) => Page::Missing(error),
     };
-    let page = std::sync::Mutex::new(page);
+    // Taken by whoever comes first: the broker that serves, or the error that ends it.
+    let page = Arc::new(Mutex::new(page));
+    let at_ready = page.clone();
     let on_ready = move |ready: Ready| {
         let line = ready_line(&ready);
-        let page = page.lock().ok().and_then(|mut page| page.take());
-        if let Some(page) = page {
-            serve_metrics(page, ready);
-        }
+        serve_metrics(take(&at_ready), ready);
         // Somebody may have closed our output; the broker serves all the same.
         let mut out = std::io::stdout().lock();
         let _ = writeln!(out, "{line}").and_then(|()| out.flush());
     };
+    tracing::debug!(
+        "starting node {} on {}, {} bytes of memory",
+        broker.node_id.0,
+        broker.log_dir.display(),
+        broker.memory_bytes
+    );
     match net_broker::run(broker, on_ready) {
         Ok(()) => Exit::Clean,
         Err(error) => {
-            tracing::error!("{error}");
+            logging::fatal(&error);
+            take(&page).warn();
             Exit::from(&error)
         }
     }
 }
 
-/// `Err` when the page must be and cannot.
-fn bind_metrics(settings: MetricsSettings) -> Result<Option<MetricsPage>, ()> {
-    let Some(address) = settings.listener else {
-        return Ok(None);
-    };
-    let error = match MetricsPage::bind(address) {
-        Ok(page) => return Ok(Some(page)),
-        Err(error) => error,
-    };
-    let remedy = "set ottla.metrics.listener to a free address (port 0 picks one), or to nothing";
-    if settings.required {
-        tracing::error!("no metrics page on {address}: {error}; {remedy}");
-        return Err(());
-    }
-    tracing::warn!("NO METRICS PAGE on {address}: {error}; going on without it: {remedy}");
-    Ok(None)
+/// What became of the metrics page.
+#[derive(Default)]
+enum Page {
+    /// It has its address.
+    Bound(MetricsPage),
+    /// It cannot be: why, and what to do.
+    Missing(String),
+    /// Nobody wants it, or it has been dealt with.
+    #[default]
+    None,
 }
 
-fn serve_metrics(page: MetricsPage, ready: Ready) {
+impl Page {
+    fn warn(self) {
+        if let Self::Missing(why) = self {
+            tracing::warn!("{why}");
+        }
+    }
+}
+
+fn take(page: &Mutex<Page>) -> Page {
+    page.lock()
+        .map(|mut page| std::mem::take(&mut *page))
+        .unwrap_or_default()
+}
+
+fn bind_metrics(settings: MetricsSettings) -> Result<Page, String> {
+    let Some(address) = settings.listener else {
+        return Ok(Page::None);
+    };
+    MetricsPage::bind(address).map(Page::Bound).map_err(|error| {
+        format!(
+            "no metrics page on {address}: {error}; set ottla.metrics.listener to a free address \
+             (port 0 picks one), or to nothing"
+        )
+    })
+}
+
+fn serve_metrics(page: Page, ready: Ready) {
+    let Page::Bound(page) = page else {
+        page.warn();
+        return;
+    };
     let address = page.address();
     let handle = ready.metrics;
     let snapshot = move || {
