@@ -69,6 +69,10 @@ impl ControllerHost {
         let found = Found::find(&mut files, log_offsets).await?;
         let mut loader = found.loader();
         let replayed = metadata_log::replay(&partition, &mut loader, found.end_offset).await?;
+        let voters = loader.quorum().voters.as_ref().or(found.voters.as_ref());
+        voters.map_or(Ok(()), |voters| {
+            directory.check_voters(voters, core.config.node_id.0)
+        })?;
         let snapshots = SnapshotGenerator::new(&core.config.metadata_log, replayed);
         let host = Self::lead(core, partition, (loader, snapshots), &found, directory).await?;
         let publisher = host.clone();

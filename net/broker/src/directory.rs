@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use engine_base::Uuid;
+use engine_record::{Voter, Voters};
 use engine_runtime::fs::{self, LockFile};
 use engine_runtime::{random_bytes, wall_clock_ms};
 use replication_metadata::format::{self, METADATA_LOG_FOLDER, Standalone};
@@ -32,13 +33,12 @@ pub(crate) struct DataDirectory {
 }
 
 impl DataDirectory {
-    /// Opens and locks the directory; formats one that is new.
+    /// Opens the directory that `lock` holds; formats one that is new.
     ///
     /// # Errors
-    /// It is in use, belongs to another cluster or node, or holds what is not ours.
-    pub(crate) async fn open(config: &BrokerConfig) -> Result<Self, StartError> {
+    /// It belongs to another node, or holds what is not ours.
+    pub(crate) async fn open(config: &BrokerConfig, lock: LockFile) -> Result<Self, StartError> {
         let path = config.log_dir.clone();
-        let lock = lock(&path).await?;
         let meta = path.join(META_PROPERTIES);
         let failed = |error| StartError::io("looking for", &meta, error);
         let is_new = !fs::exists(&meta).await.map_err(failed)?;
@@ -74,6 +74,46 @@ impl DataDirectory {
             .unwrap_or_default();
         read_clean_shutdown(&String::from_utf8_lossy(&bytes)).unwrap_or(-1)
     }
+
+    /// Whether the metadata log is this directory's: it names the directories that vote, where it
+    /// names any (kraft.version 1). Kafka's node would wait for ever for such a voter to appear.
+    /// Nothing in a metadata log says the cluster's id.
+    ///
+    /// # Errors
+    /// It is another's.
+    pub(crate) fn check_voters(&self, voters: &Voters<'_>, node_id: i32) -> Result<(), StartError> {
+        let is_ours = |voter: &Voter<'_>| {
+            voter.voter_id == node_id && voter.voter_directory_id == self.directory_id
+        };
+        if voters.voters.iter().any(is_ours) {
+            return Ok(());
+        }
+        let told = voters.voters.iter().map(|voter| {
+            let (node, directory) = (voter.voter_id, voter.voter_directory_id);
+            format!("node {node} with directory.id {directory}")
+        });
+        Err(StartError::Foreign {
+            path: self.path.clone(),
+            why: format!(
+                "{METADATA_LOG_FOLDER} belongs to {}, and meta.properties says node {node_id} with \
+                 directory.id {}: put back the two that belong together",
+                told.collect::<Vec<_>>().join(", "),
+                self.directory_id
+            ),
+        })
+    }
+
+    /// An error of the metadata log with the place of the damage, and what to do about it.
+    pub(crate) fn of_metadata(&self, error: StartError) -> StartError {
+        match error {
+            StartError::Damaged(why) => StartError::Damaged(format!(
+                "{}: {why}; keep a copy of the directory and restore all of it from one backup, or \
+                 set log.dirs to an empty directory for a new cluster",
+                self.path.join(METADATA_LOG_FOLDER).display()
+            )),
+            other => other,
+        }
+    }
 }
 
 /// Formats an empty directory for a cluster (`ottla format`).
@@ -104,7 +144,11 @@ fn fresh_cluster_id() -> String {
     Uuid::from_random(random_bytes()).to_string()
 }
 
-async fn lock(path: &Path) -> Result<LockFile, StartError> {
+/// Makes the directory if it is missing and locks it, or says who has it. Changes nothing in it.
+///
+/// # Errors
+/// It is in use, or cannot be made.
+pub(crate) async fn lock(path: &Path) -> Result<LockFile, StartError> {
     let created = create(path).await;
     created.map_err(|error| StartError::io("creating", path, error))?;
     let file = path.join(LOCK_FILE);

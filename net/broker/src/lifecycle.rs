@@ -24,7 +24,7 @@ use crate::cluster;
 use crate::config::{self, BrokerConfig};
 use crate::controller_host::ControllerHost;
 use crate::core::Core;
-use crate::directory::DataDirectory;
+use crate::directory::{self, DataDirectory};
 use crate::error::StartError;
 use crate::maintenance;
 use crate::metrics::Snapshot;
@@ -179,11 +179,15 @@ async fn end_others(core: &Rc<Core>) {
 
 async fn run_broker(core: &Rc<Core>, on_ready: &impl Fn(Ready)) -> Result<(), StartError> {
     let began = now();
-    let directory = DataDirectory::open(&core.config).await?;
+    let lock = directory::lock(&core.config.log_dir).await?;
+    check_addresses(core)?;
+    let directory = DataDirectory::open(&core.config, lock).await?;
     let previous = open_logs(core, &directory).await?;
     let listeners = bind(core)?;
     let advertised = advertised(core, &listeners);
-    let controller = ControllerHost::start(core, &directory, &advertised, previous).await?;
+    let controller = ControllerHost::start(core, &directory, &advertised, previous)
+        .await
+        .map_err(|error| directory.of_metadata(error))?;
     drop_strays(core).await?;
     let bound: Vec<(String, SocketAddr)> = core
         .config
@@ -363,17 +367,26 @@ async fn drop_strays(core: &Rc<Core>) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Tells of a taken address before the directory is formatted or its journal begun. What listened
+/// from here on would take connections for as long as recovery lasts, and answer none.
+fn check_addresses(core: &Core) -> Result<(), StartError> {
+    let listeners = core.config.listeners.iter();
+    let mut fixed = listeners.filter(|listener| listener.bind.port() != 0);
+    fixed.try_for_each(|listener| bind_one(listener).map(drop))
+}
+
 fn bind(core: &Core) -> Result<Vec<Listener>, StartError> {
-    let bind = |listener: &config::ListenerConfig| {
-        Listener::bind(listener.bind).map_err(|error| {
-            StartError::Config(format!(
-                "cannot listen on {}://{}: {error}; set listeners to a free address (port 0 picks \
-                 one), or stop what listens there",
-                listener.name, listener.bind
-            ))
-        })
-    };
-    core.config.listeners.iter().map(bind).collect()
+    core.config.listeners.iter().map(bind_one).collect()
+}
+
+fn bind_one(listener: &config::ListenerConfig) -> Result<Listener, StartError> {
+    Listener::bind(listener.bind).map_err(|error| {
+        StartError::Config(format!(
+            "cannot listen on {}://{}: {error}; set listeners to a free address (port 0 picks one), \
+             or stop what listens there",
+            listener.name, listener.bind
+        ))
+    })
 }
 
 /// What clients are told: name, host and port of each listener.

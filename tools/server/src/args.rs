@@ -90,8 +90,9 @@ When it serves, one line on standard output says where:
   ready node=1 listener=PLAINTEXT://127.0.0.1:9092
 SIGTERM and SIGINT stop it clean. Metrics for Prometheus: http://127.0.0.1:9644/metrics.
 
-Exit codes: 0 stopped clean, 1 wrong configuration, 2 the data directory is in use or belongs to
-another cluster, 3 its data is damaged, 4 the host does not allow io_uring.";
+Exit codes: 0 stopped clean, 1 wrong configuration, 2 the data directory is in use, belongs to
+another node, or its meta.properties to another metadata log, 3 its data is damaged, 4 the host
+does not allow io_uring.";
 
 /// A configuration.
 #[derive(Debug, ClapArgs)]

@@ -11,7 +11,7 @@ pub(crate) enum Exit {
     Clean,
     /// The command line or the configuration is wrong, or what was asked failed.
     Configuration,
-    /// The data directory is in use, or belongs to another cluster or node.
+    /// The data directory is in use, belongs to another node, or is put together from two.
     Directory,
     /// The data is damaged where no crash can explain it.
     Damaged,

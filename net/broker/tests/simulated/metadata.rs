@@ -6,20 +6,23 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use engine_base::Uuid;
 use engine_log::Found;
 use engine_runtime::disk::{Fault, FaultOn};
-use engine_runtime::{File, OpenOptions, Prng, WriteMode, fs, random_u64};
+use engine_runtime::{
+    File, Listener, OpenOptions, Prng, WriteMode, fs, random_u64, sleep, wall_clock_ms,
+};
 use net_broker::config::MetadataLogConfig;
 use net_client::{Admin, ClientError, NewTopic, ProducerOptions};
 use net_wire::ErrorCode;
 use replication_metadata::image::ConfigResource;
-use replication_metadata::{MetadataImage, SnapshotId};
+use replication_metadata::{MetaProperties, MetadataImage, SnapshotId};
 
 use crate::behaviour::create_topic;
 use crate::clients::{TOPIC, connect_at_last, producer_at_last, topic_names};
 use crate::crashes::with_seeds;
 use crate::metadata_folder::{MetadataFolder, folder};
-use crate::stage::Stage;
+use crate::stage::{PORT, Stage};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -146,7 +149,7 @@ async fn administer(model: Rc<Model>) {
         if below(10) == 0 {
             producer_at_last(&ProducerOptions::default()).await;
         }
-        engine_runtime::sleep(Duration::from_millis(below(60))).await;
+        sleep(Duration::from_millis(below(60))).await;
     }
 }
 
@@ -389,6 +392,8 @@ fn a_log_that_begins_behind_its_only_snapshot_needs_it() {
     }
     let why = stage.start_fails();
     assert!(why.contains("no snapshot"), "{why}");
+    assert!(why.starts_with("/data/__cluster_metadata-0: "), "{why}");
+    assert!(why.contains("from one backup"), "{why}");
 }
 
 #[test]
@@ -406,4 +411,54 @@ fn retention_of_topics_has_no_say_over_the_metadata_log() {
     stage.start();
     assert_eq!(stage.client(topic_names), [TOPIC]);
     stage.assert_no_panics();
+}
+
+/// Another directory's metadata log beside this one's `meta.properties`, or the other way round.
+#[test]
+fn a_metadata_log_of_another_directory_is_refused() {
+    let stage = Stage::new(6);
+    stage.client(create_topic);
+    stage.stop_clean();
+    let exchange = |id| {
+        let runtime = stage.world.runtime(stage.broker);
+        runtime.block_on(exchange_directory_id(id))
+    };
+    let own = exchange(Uuid::from_random([7; 16]));
+    let why = stage.start_fails();
+    assert!(why.contains("put back the two"), "{why}");
+    assert!(why.contains(&own.to_string()), "{why}");
+    exchange(own);
+    stage.start();
+    assert_eq!(stage.client(topic_names).len(), 1);
+    stage.assert_no_panics();
+}
+
+/// Returns the one that was there.
+async fn exchange_directory_id(id: Uuid) -> Uuid {
+    let path = folder().parent().unwrap().join("meta.properties");
+    let bytes = fs::read_file(&path, 4096).await.unwrap();
+    let mut found = MetaProperties::read(&String::from_utf8(bytes).unwrap()).unwrap();
+    let own = found.directory_id.replace(id).unwrap();
+    let text = found.to_text(wall_clock_ms());
+    fs::write_file_atomic(&path, text.into_bytes())
+        .await
+        .unwrap();
+    own
+}
+
+#[test]
+fn a_taken_address_leaves_the_directory_as_it_was() {
+    let stage = Stage::new(7);
+    stage.client(create_topic);
+    stage.stop_clean();
+    let holder = stage.begin(stage.broker, || async {
+        let listener = Listener::bind(([0, 0, 0, 0], PORT).into()).unwrap();
+        sleep(DAY).await;
+        drop(listener);
+    });
+    stage.world.run_for(Duration::from_secs(1));
+    let why = stage.start_fails();
+    assert!(why.contains("cannot listen"), "{why}");
+    drop(holder);
+    assert_eq!(read_folder(&stage).found, Found::CleanStop);
 }
