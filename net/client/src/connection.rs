@@ -200,17 +200,18 @@ impl Connection {
         let client_id = Some(self.options.client_id.as_str());
         write_request(&mut out, request, version, correlation_id, client_id)?;
         let limit = self.options.request_timeout + held;
+        // Until the answer is here: who drops this call leaves an answer behind that the next
+        // request would take for its own.
+        self.broken = true;
         let answer = async {
             self.send(out).await?;
             self.receive().await
         };
         let bytes = match timeout(limit, answer).await {
             Ok(bytes) => bytes?,
-            Err(_) => {
-                self.fail();
-                return Err(ClientError::TimedOut(R::KEY));
-            }
+            Err(_) => return Err(ClientError::TimedOut(R::KEY)),
         };
+        self.broken = false;
         let answered = bytes.first_chunk().map(|id| i32::from_be_bytes(*id));
         if answered != Some(correlation_id) {
             self.fail();

@@ -92,7 +92,8 @@ impl GroupMembership {
         }
     }
 
-    /// Joins, waits for the other members, and gives this member's partitions.
+    /// Joins, waits for the other members, and gives this member's partitions. Dropped before it
+    /// is done, the member is to [`Self::leave`].
     ///
     /// # Errors
     /// When the coordinator refuses for good, or the retry time is over.
@@ -213,13 +214,14 @@ impl GroupMembership {
     /// # Errors
     /// When the coordinator cannot be asked; the session then ends by itself.
     pub async fn leave(&mut self, cluster: &mut Cluster) -> Result<(), ClientError> {
-        if self.generation < 0 || self.options.instance_id.is_some() {
+        // Who was given an id is waited for, also while it joins.
+        if self.member_id.is_empty() || self.options.instance_id.is_some() {
             return Ok(());
         }
         let request = LeaveGroupRequest {
             group_id: self.options.group_id.clone().into(),
             members: vec![MemberIdentity {
-                member_id: self.member_id.clone().into(),
+                member_id: std::mem::take(&mut self.member_id).into(),
                 ..Default::default()
             }],
             ..Default::default()

@@ -10,11 +10,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use broker::{Broker, Faults, PORT, TOPIC};
-use engine_runtime::{ShardContext, SimOptions, SimWorld};
+use engine_runtime::{ShardContext, SimOptions, SimWorld, resolve, timeout};
 use net_client::{
-    ClientError, Cluster, ClusterOptions, Compression, ConnectionOptions, ConsumedRecord, Consumer,
-    ConsumerOptions, HostPort, OffsetReset, Producer, ProducerOptions, ProducerRecord, StartAt,
+    ClientError, Cluster, ClusterOptions, Compression, Connection, ConnectionOptions,
+    ConsumedRecord, Consumer, ConsumerOptions, HostPort, OffsetReset, Producer, ProducerOptions,
+    ProducerRecord, StartAt,
 };
+use net_wire::message::MetadataRequest;
 use net_wire::{ApiKey, ErrorCode};
 
 /// Runs a client's work against a broker, each a process of its own.
@@ -216,6 +218,28 @@ fn a_silent_broker_is_given_up_after_the_timeout() {
         matches!(error, ClientError::TimedOut(ApiKey::Metadata)),
         "{error}"
     );
+}
+
+#[test]
+fn a_connection_whose_call_was_dropped_takes_no_other() {
+    let broker = Broker::new(
+        1,
+        Faults {
+            silent: Some(ApiKey::Metadata),
+            ..faults()
+        },
+    );
+    let broken = with_broker(6, &broker, || async {
+        let address = resolve("broker", PORT).await.unwrap()[0];
+        let opened = Connection::open(address, ConnectionOptions::default()).await;
+        let mut connection = opened.unwrap();
+        let before = connection.is_broken();
+        let request = MetadataRequest::default();
+        let call = connection.call(&request);
+        assert!(timeout(Duration::from_secs(1), call).await.is_err());
+        (before, connection.is_broken())
+    });
+    assert_eq!(broken, (false, true));
 }
 
 #[test]
