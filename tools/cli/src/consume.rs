@@ -1,20 +1,20 @@
 //! `ottla consume`: prints records, alone or as a member of a group.
 
-use std::cell::Cell;
 use std::io::{BufWriter, Write, stdout};
-use std::rc::Rc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use engine_base::Instant;
-use engine_runtime::{now, shutdown_signal, spawn};
+use engine_runtime::now;
 use net_client::{
-    Cluster, ConsumedRecord, Consumer, ConsumerOptions, GroupEvent, GroupMembership, GroupOptions,
-    OffsetReset, StartAt,
+    Admin, Cluster, ConsumedRecord, Consumer, ConsumerOptions, GroupEvent, GroupMembership,
+    GroupOptions, OffsetReset, StartAt,
 };
 
 use crate::bootstrap::Bootstrap;
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::output::{self, still_read};
 
 /// Of `ottla consume`.
 #[derive(Debug, Args)]
@@ -44,7 +44,13 @@ pub struct ConsumeArgs {
     #[arg(short, long, conflicts_with = "group")]
     partition: Option<i32>,
     /// Start at this offset
-    #[arg(short, long, requires = "partition", conflicts_with = "from_beginning")]
+    #[arg(
+        short,
+        long,
+        requires = "partition",
+        conflicts_with_all = ["from_beginning", "group"],
+        allow_negative_numbers = true
+    )]
     offset: Option<i64>,
     /// End after this many records
     #[arg(short = 'n', long, value_name = "COUNT")]
@@ -69,58 +75,23 @@ enum Part {
 
 /// Runs the command.
 pub(crate) async fn run(args: ConsumeArgs) -> Result<(), Failure> {
-    let mut cluster = args.bootstrap.connect().await?;
-    cluster.topic(&args.topic).await?;
-    let reset = if args.from_beginning {
-        OffsetReset::Earliest
-    } else {
-        OffsetReset::Latest
+    let interrupt = Interrupt::install();
+    let mut printed = 0;
+    let ended = match interrupt.or(Session::open(&args)).await {
+        Some(session) => {
+            let mut session = session?;
+            let ended = session.consume(&args, &interrupt).await;
+            session.leave().await;
+            printed = session.printed;
+            ended
+        }
+        None => Ok(()),
     };
-    let mut session = Session {
-        cluster,
-        consumer: Consumer::new(ConsumerOptions { reset }),
-        group: args.group.as_deref().map(|group| {
-            let topics = [args.topic.clone()];
-            GroupMembership::new(GroupOptions::new(group, &topics))
-        }),
-        printed: 0,
-        commit_due: now() + COMMIT_INTERVAL,
-    };
-    match &session.group {
-        Some(_) => session.join().await?,
-        None => session.assign(&args).await?,
+    if ended.is_ok() || printed > 0 {
+        output::note(&format!("Processed a total of {printed} messages"));
     }
-    let ended = session.print_records(&args, &until_interrupted()).await;
-    session.leave().await;
-    eprintln!("Processed a total of {} messages", session.printed);
     ended
 }
-
-/// Becomes true at the first SIGINT or SIGTERM: a member then commits and leaves. A later one ends
-/// the process, for the broker may be gone and the operator does not want to wait; one right
-/// behind the first is the same one, told to the process and to its group.
-fn until_interrupted() -> Rc<Cell<bool>> {
-    let interrupted = Rc::new(Cell::new(false));
-    let flag = Rc::clone(&interrupted);
-    spawn(async move {
-        let mut first = None;
-        // Without signals the system's way to end a process is left.
-        while shutdown_signal().await.is_ok() {
-            flag.set(true);
-            if now().since(*first.get_or_insert_with(now)) > SAME_INTERRUPT {
-                std::process::exit(INTERRUPTED);
-            }
-        }
-    })
-    .detach();
-    interrupted
-}
-
-/// How close two signals are one.
-const SAME_INTERRUPT: Duration = Duration::from_millis(500);
-
-/// The exit code of an interrupted process, as shells count it.
-const INTERRUPTED: i32 = 130;
 
 /// How often a member commits (`auto.commit.interval.ms`).
 const COMMIT_INTERVAL: Duration = Duration::from_secs(5);
@@ -132,16 +103,56 @@ struct Session {
     cluster: Cluster,
     consumer: Consumer,
     group: Option<GroupMembership>,
+    /// Whether the consumer's positions are those of the group's generation, to be committed in
+    /// it: not while it is being joined.
+    is_joined: bool,
     printed: u64,
     commit_due: Instant,
 }
 
 impl Session {
+    async fn open(args: &ConsumeArgs) -> Result<Self, Failure> {
+        let mut cluster = args.bootstrap.connect().await?;
+        cluster.topic(&args.topic).await?;
+        let reset = if args.from_beginning {
+            OffsetReset::Earliest
+        } else {
+            OffsetReset::Latest
+        };
+        Ok(Self {
+            cluster,
+            consumer: Consumer::new(ConsumerOptions { reset }),
+            group: args.group.as_deref().map(|group| {
+                let topics = [args.topic.clone()];
+                GroupMembership::new(GroupOptions::new(group, &topics))
+            }),
+            is_joined: false,
+            printed: 0,
+            commit_due: now() + COMMIT_INTERVAL,
+        })
+    }
+
+    /// Takes its partitions and prints their records, until there is a reason to end.
+    async fn consume(&mut self, args: &ConsumeArgs, interrupt: &Interrupt) -> Result<(), Failure> {
+        let started = match &self.group {
+            Some(_) => interrupt.or(self.join()).await,
+            None => interrupt.or(self.assign(args)).await,
+        };
+        match started {
+            Some(started) => started?,
+            None => return Ok(()),
+        }
+        self.print_records(args, interrupt).await
+    }
+
     async fn assign(&mut self, args: &ConsumeArgs) -> Result<(), Failure> {
         let start = args.offset.map_or(StartAt::Reset, StartAt::Offset);
         let partitions = match args.partition {
             Some(partition) => {
                 self.cluster.leader(&args.topic, partition).await?;
+                if let Some(offset) = args.offset {
+                    check_offset(args, partition, offset).await?;
+                }
                 vec![partition]
             }
             None => {
@@ -165,6 +176,7 @@ impl Session {
         let Some(group) = &mut self.group else {
             return Ok(());
         };
+        self.is_joined = false;
         let partitions = group.join(&mut self.cluster).await?;
         let committed = group.committed(&mut self.cluster, &partitions).await?;
         let places: Vec<_> = partitions
@@ -178,17 +190,19 @@ impl Session {
                 )
             })
             .collect();
-        Ok(self.consumer.assign(&mut self.cluster, &places).await?)
+        self.consumer.assign(&mut self.cluster, &places).await?;
+        self.is_joined = true;
+        Ok(())
     }
 
     async fn print_records(
         &mut self,
         args: &ConsumeArgs,
-        interrupted: &Cell<bool>,
+        interrupt: &Interrupt,
     ) -> Result<(), Failure> {
         let mut out = BufWriter::new(stdout().lock());
         let mut last_record = now();
-        while !interrupted.get() {
+        while !interrupt.is_set() {
             let wait = args
                 .timeout_ms
                 .map_or(POLL_WAIT, |ms| POLL_WAIT.min(Duration::from_millis(ms)));
@@ -211,7 +225,7 @@ impl Session {
             if args.max_messages.is_some_and(|max| self.printed >= max) {
                 return Ok(());
             }
-            self.keep_membership().await?;
+            self.keep_membership(interrupt).await?;
         }
         Ok(())
     }
@@ -233,7 +247,7 @@ impl Session {
         Ok(true)
     }
 
-    async fn keep_membership(&mut self) -> Result<(), Failure> {
+    async fn keep_membership(&mut self, interrupt: &Interrupt) -> Result<(), Failure> {
         let Some(group) = &mut self.group else {
             return Ok(());
         };
@@ -247,7 +261,8 @@ impl Session {
                 .await?;
         }
         if event != GroupEvent::Stable {
-            self.join().await?;
+            // The others may take their time; an interrupt leaves the group as it is.
+            return interrupt.or(self.join()).await.unwrap_or(Ok(()));
         }
         Ok(())
     }
@@ -255,12 +270,14 @@ impl Session {
     /// Commits and leaves; a failure here costs the group a session timeout and some repetition.
     async fn leave(&mut self) {
         let Some(group) = &mut self.group else { return };
-        let committed = group
-            .commit(&mut self.cluster, &self.consumer.positions())
-            .await;
+        let mut committed = Ok(());
+        if self.is_joined {
+            let positions = self.consumer.positions();
+            committed = group.commit(&mut self.cluster, &positions).await;
+        }
         let left = group.leave(&mut self.cluster).await;
         for error in [committed.err(), left.err()].into_iter().flatten() {
-            eprintln!("while leaving the group: {error}");
+            output::note(&format!("while leaving the group: {error}"));
         }
     }
 }
@@ -269,13 +286,26 @@ fn flushed(out: &mut impl Write) -> Result<bool, Failure> {
     still_read(out.flush())
 }
 
-/// Whether somebody still reads our output; `head` closes it when it has enough.
-fn still_read(written: std::io::Result<()>) -> Result<bool, Failure> {
-    match written {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Failure::io("cannot print")(error)),
+/// A fetch beyond the partition's ends would start elsewhere without a word (`auto.offset.reset`).
+async fn check_offset(args: &ConsumeArgs, partition: i32, offset: i64) -> Result<(), Failure> {
+    let mut admin = Admin::new(args.bootstrap.connect().await?);
+    let offsets = admin.partition_offsets(&args.topic, partition).await?;
+    within(offset, offsets.earliest, offsets.latest).map_err(|text| {
+        let place = format!("{}-{partition}", args.topic);
+        Failure::Usage(format!("{place} has no offset {offset}.\n{text}"))
+    })
+}
+
+/// The end itself is valid: the next record gets it.
+fn within(offset: i64, earliest: i64, latest: i64) -> Result<(), String> {
+    if (earliest..=latest).contains(&offset) {
+        return Ok(());
     }
+    Err(if earliest == latest {
+        format!("It holds no records; the next one gets {latest}: write --offset {latest}.")
+    } else {
+        format!("Write --offset {earliest} to {latest}; the next new record gets {latest}.")
+    })
 }
 
 /// A record's line, its parts in the order of Kafka's console consumer.
@@ -341,5 +371,37 @@ mod tests {
             "CreateTime:1000\tPartition:3\tOffset:42\th:1,h:null\tnull\tv\n"
         );
         assert_eq!(line(&record, &[]), b"v\n");
+    }
+
+    #[test]
+    fn an_offset_is_between_the_ends_of_its_partition() {
+        for valid in [3, 7, 9] {
+            assert_eq!(within(valid, 3, 9), Ok(()));
+        }
+        for invalid in [-1, 2, 10] {
+            assert!(within(invalid, 3, 9).unwrap_err().contains("3 to 9"));
+        }
+        assert!(within(1, 0, 0).unwrap_err().contains("--offset 0"));
+    }
+
+    #[test]
+    fn an_offset_is_for_one_partition_outside_of_groups() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: ConsumeArgs,
+        }
+        let parse = |line: &str| {
+            let parsed = <Line as clap::Parser>::try_parse_from(line.split(' '));
+            parsed
+                .map(|line| line.args.offset)
+                .map_err(|error| error.kind())
+        };
+        assert_eq!(parse("consume t -p 0 -o 4"), Ok(Some(4)));
+        // Told as out of range, with the range.
+        assert_eq!(parse("consume t -p 0 -o -1"), Ok(Some(-1)));
+        let conflict = Err(clap::error::ErrorKind::ArgumentConflict);
+        assert_eq!(parse("consume t -g g -o 4"), conflict);
+        assert_eq!(parse("consume t -g g -p 0 -o 4"), conflict);
     }
 }

@@ -19,6 +19,8 @@ pub enum Failure {
         /// What the system said.
         source: io::Error,
     },
+    /// Nobody reads our output any more.
+    Unread,
     /// What was asked for makes no sense; the text says what to write instead.
     Usage(String),
 }
@@ -48,6 +50,7 @@ impl fmt::Display for Failure {
                 }
             }
             Self::Io { doing, source } => write!(f, "{doing}: {source}"),
+            Self::Unread => f.write_str("nobody reads the output"),
             Self::Usage(text) => f.write_str(text),
         }
     }

@@ -5,6 +5,7 @@ use net_client::{Admin, GroupDescription, GroupOffset};
 
 use crate::bootstrap::Bootstrap;
 use crate::failure::Failure;
+use crate::output;
 
 /// The commands about groups.
 #[derive(Debug, Subcommand)]
@@ -59,10 +60,8 @@ async fn list(args: ListArgs) -> Result<(), Failure> {
     let mut admin = Admin::new(args.bootstrap.connect().await?);
     let groups = admin.groups().await?;
     if !args.state {
-        groups
-            .iter()
-            .for_each(|group| println!("{}", group.group_id));
-        return Ok(());
+        let lines = groups.iter().map(|group| format!("{}\n", group.group_id));
+        return output::print(&lines.collect::<String>());
     }
     let mut rows = vec![row(&["GROUP", "TYPE", "PROTOCOL", "STATE"])];
     for group in &groups {
@@ -78,8 +77,7 @@ async fn list(args: ListArgs) -> Result<(), Failure> {
             &group.state,
         ]));
     }
-    print!("{}", table(&rows));
-    Ok(())
+    output::print(&table(&rows))
 }
 
 async fn describe(args: DescribeArgs) -> Result<(), Failure> {
@@ -92,15 +90,13 @@ async fn describe(args: DescribeArgs) -> Result<(), Failure> {
         )));
     }
     if group.members.is_empty() {
-        eprintln!("Group {} has no active members.", group.group_id);
+        output::note(&format!("Group {} has no active members.", group.group_id));
     }
     if args.members {
-        print!("{}", table(&member_rows(&group)));
-        return Ok(());
+        return output::print(&table(&member_rows(&group)));
     }
     let offsets = admin.group_offsets(&group).await?;
-    print!("{}", table(&offset_rows(&group, &offsets)));
-    Ok(())
+    output::print(&table(&offset_rows(&group, &offsets)))
 }
 
 fn offset_rows(group: &GroupDescription, offsets: &[GroupOffset]) -> Vec<Vec<String>> {

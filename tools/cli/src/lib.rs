@@ -13,12 +13,16 @@ pub mod bootstrap;
 pub mod consume;
 mod failure;
 pub mod groups;
+mod interrupt;
+mod lines;
+mod output;
 pub mod produce;
 pub mod topics;
 
 pub use consume::ConsumeArgs;
 pub use failure::Failure;
 pub use groups::GroupsCommand;
+pub use output::note;
 pub use produce::ProduceArgs;
 pub use topics::TopicsCommand;
 
@@ -55,7 +59,11 @@ pub fn run(command: ClientCommand) -> Result<(), CommandError> {
             ClientCommand::Consume(args) => consume::run(args).await,
         }
     });
-    ended.map_err(CommandError::Failed)
+    match ended {
+        // `head` had enough.
+        Ok(()) | Err(Failure::Unread) => Ok(()),
+        Err(failure) => Err(CommandError::Failed(failure)),
+    }
 }
 
 /// Why a command failed.

@@ -1,7 +1,7 @@
 //! `ottla produce`: lines of a file or of standard input become records.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, IsTerminal as _, Read, stderr, stdin};
+use std::io::{IsTerminal as _, stderr, stdin};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -11,6 +11,9 @@ use net_client::{Acks, Compression, Delivery, Producer, ProducerOptions, Produce
 
 use crate::bootstrap::Bootstrap;
 use crate::failure::Failure;
+use crate::interrupt::{INTERRUPTED, Interrupt};
+use crate::lines::Lines;
+use crate::output;
 
 /// Of `ottla produce`.
 #[derive(Debug, Args)]
@@ -23,7 +26,9 @@ Examples:
 
 Each line becomes a record. Records with the same key go to the same partition, the one that
 Kafka's Java client would choose. A line counts as delivered when every in-sync replica has it,
-and is never written twice, however often it had to be sent.")]
+and is never written twice, however often it had to be sent.
+
+Ctrl-C sends what was read so far, tells how much that is, and ends with exit code 130.")]
 pub struct ProduceArgs {
     #[command(flatten)]
     bootstrap: Bootstrap,
@@ -33,7 +38,7 @@ pub struct ProduceArgs {
     #[arg(short, long)]
     file: Option<PathBuf>,
     /// What is before the first of these in a line is the key
-    #[arg(short = 'K', long, value_name = "TEXT")]
+    #[arg(short = 'K', long, value_name = "TEXT", value_parser = separator)]
     key_separator: Option<String>,
     /// Send to this partition, whatever the key
     #[arg(short, long)]
@@ -68,8 +73,37 @@ enum AcksArg {
     None,
 }
 
+/// What `--key-separator` may be: the empty text is before every line, and parts nothing.
+fn separator(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("it has no character; leave it out to send lines without keys".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// Runs the command.
 pub(crate) async fn run(args: ProduceArgs) -> Result<(), Failure> {
+    let interrupt = Interrupt::install();
+    let mut session = Session {
+        sent: 0,
+        is_interrupted: false,
+    };
+    let ended = match interrupt.or(producer(&args)).await {
+        Some(producer) => session.send_input(producer?, &args, &interrupt).await,
+        None => {
+            session.is_interrupted = true;
+            Ok(())
+        }
+    };
+    output::note(&format!("Sent {} records to {}.", session.sent, args.topic));
+    if ended.is_ok() && session.is_interrupted {
+        // A script must not take the part for the whole.
+        std::process::exit(INTERRUPTED);
+    }
+    ended
+}
+
+async fn producer(args: &ProduceArgs) -> Result<Producer, Failure> {
     let mut cluster = args.bootstrap.connect().await?;
     // A wrong topic is told before the first line is typed.
     cluster.topic(&args.topic).await?;
@@ -88,24 +122,8 @@ pub(crate) async fn run(args: ProduceArgs) -> Result<(), Failure> {
         },
         ..ProducerOptions::default()
     };
-    let producer = Producer::new(cluster, options).await?;
-    match &args.file {
-        Some(path) => {
-            let shown = path.display().to_string();
-            let file = File::open(path).map_err(Failure::io(format!("cannot open {shown}")))?;
-            let size = file.metadata().map_or(0, |metadata| metadata.len());
-            let mut reader = BufReader::with_capacity(READ_SIZE_BYTES, file);
-            send_lines(producer, &args, &mut reader, progress(size)).await
-        }
-        None => {
-            let mut reader = BufReader::with_capacity(READ_SIZE_BYTES, stdin());
-            send_lines(producer, &args, &mut reader, ProgressBar::hidden()).await
-        }
-    }
+    Ok(Producer::new(cluster, options).await?)
 }
-
-/// What is read ahead of the producer at a time.
-const READ_SIZE_BYTES: usize = 1024 * 1024;
 
 fn progress(size_bytes: u64) -> ProgressBar {
     if !stderr().is_terminal() {
@@ -116,34 +134,90 @@ fn progress(size_bytes: u64) -> ProgressBar {
     ProgressBar::new(size_bytes).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-async fn send_lines(
-    mut producer: Producer,
-    args: &ProduceArgs,
-    reader: &mut BufReader<impl Read>,
-    progress: ProgressBar,
-) -> Result<(), Failure> {
-    let mut line = Vec::new();
-    let mut count = 0;
-    loop {
-        // Nothing is at hand and reading may wait for a person: what was typed goes out first.
-        if reader.buffer().is_empty() && producer.buffered_bytes() > 0 {
-            count += records(&producer.flush().await?);
+/// What became of the input.
+struct Session {
+    /// Records that were acknowledged, or handed to the system with acks=0.
+    sent: usize,
+    is_interrupted: bool,
+}
+
+impl Session {
+    async fn send_input(
+        &mut self,
+        mut producer: Producer,
+        args: &ProduceArgs,
+        interrupt: &Interrupt,
+    ) -> Result<(), Failure> {
+        let (shown, lines, progress) = match &args.file {
+            Some(path) => {
+                let shown = path.display().to_string();
+                let file = File::open(path).map_err(Failure::io(format!("cannot open {shown}")))?;
+                let size = file.metadata().map_or(0, |metadata| metadata.len());
+                (shown, Lines::read(file), progress(size))
+            }
+            None => {
+                let hidden = ProgressBar::hidden();
+                ("standard input".to_owned(), Lines::read(stdin()), hidden)
+            }
+        };
+        let mut input = Input {
+            lines: lines.map_err(Failure::io(format!("cannot read {shown}")))?,
+            shown,
+            progress,
+        };
+        let read = self
+            .send_lines(&mut producer, args, &mut input, interrupt)
+            .await;
+        input.progress.finish_and_clear();
+        // What was read before a bad line is delivered before the line is told. A producer that
+        // failed itself is of no more use.
+        if !matches!(read, Err(Failure::Client(_))) {
+            self.sent += records(&producer.flush().await?);
         }
-        line.clear();
-        let read = reader
-            .read_until(b'\n', &mut line)
-            .map_err(Failure::io("cannot read lines"))?;
-        if read == 0 {
-            break;
-        }
-        progress.inc(read as u64);
-        let record = record_of(&line, args)?;
-        count += records(&producer.send(record).await?);
+        read
     }
-    count += records(&producer.flush().await?);
-    progress.finish_and_clear();
-    eprintln!("Sent {count} records to {}.", args.topic);
-    Ok(())
+
+    /// Hands all lines to the producer, until the input ends or fails, or the interrupt.
+    async fn send_lines(
+        &mut self,
+        producer: &mut Producer,
+        args: &ProduceArgs,
+        input: &mut Input,
+        interrupt: &Interrupt,
+    ) -> Result<(), Failure> {
+        let mut number = 0;
+        loop {
+            while let Some(line) = input.lines.next_at_hand() {
+                if interrupt.is_set() {
+                    self.is_interrupted = true;
+                    return Ok(());
+                }
+                number += 1;
+                let record = record_of(line, number, args)?;
+                self.sent += records(&producer.send(record).await?);
+            }
+            // Reading may wait for a person: what was typed goes out first.
+            if !input.lines.has_more() && producer.buffered_bytes() > 0 {
+                self.sent += records(&producer.flush().await?);
+            }
+            let Some(read) = interrupt.or(input.lines.more()).await else {
+                self.is_interrupted = true;
+                return Ok(());
+            };
+            let read = read.map_err(Failure::io(format!("cannot read {}", input.shown)))?;
+            if read == 0 && !input.lines.has_rest() {
+                return Ok(());
+            }
+            input.progress.inc(read as u64);
+        }
+    }
+}
+
+struct Input {
+    lines: Lines,
+    /// How a failure names it.
+    shown: String,
+    progress: ProgressBar,
 }
 
 fn records(deliveries: &[Delivery]) -> usize {
@@ -153,9 +227,11 @@ fn records(deliveries: &[Delivery]) -> usize {
         .sum()
 }
 
-fn record_of<'a>(line: &'a [u8], args: &'a ProduceArgs) -> Result<ProducerRecord<'a>, Failure> {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
+fn record_of<'a>(
+    line: &'a [u8],
+    number: usize,
+    args: &'a ProduceArgs,
+) -> Result<ProducerRecord<'a>, Failure> {
     let (key, value) = match &args.key_separator {
         None => (None, line),
         Some(separator) => {
@@ -163,8 +239,9 @@ fn record_of<'a>(line: &'a [u8], args: &'a ProduceArgs) -> Result<ProducerRecord
             let (key, value) = split.ok_or_else(|| {
                 let shown = String::from_utf8_lossy(line);
                 Failure::Usage(format!(
-                    "The line '{shown}' has no '{separator}'; the lines before it were sent.\n\
-                     Correct the line, or leave out --key-separator to send lines without keys."
+                    "Line {number}, '{shown}', has no '{separator}'; the lines before it were \
+                     sent.\nCorrect the line and send the rest from there, or leave out \
+                     --key-separator to send lines without keys."
                 ))
             })?;
             (Some(key), value)
@@ -202,5 +279,11 @@ mod tests {
         assert_eq!(split_once(b":v", b":"), Some((&b""[..], &b"v"[..])));
         assert_eq!(split_once(b"abc", b":"), None);
         assert_eq!(split_once(b"abc", b""), None);
+    }
+
+    #[test]
+    fn an_empty_separator_is_refused() {
+        assert!(separator("").is_err());
+        assert_eq!(separator("::"), Ok("::".to_owned()));
     }
 }

@@ -8,6 +8,7 @@ use net_wire::ErrorCode;
 
 use crate::bootstrap::Bootstrap;
 use crate::failure::Failure;
+use crate::output;
 
 /// The commands about topics.
 #[derive(Debug, Subcommand)]
@@ -120,19 +121,21 @@ async fn create(args: CreateArgs) -> Result<(), Failure> {
     };
     let mut admin = Admin::new(args.bootstrap.connect().await?);
     match admin.create_topic(&topic).await {
-        Ok(()) => println!("Created topic {}.", topic.name),
+        Ok(()) => output::print(&format!("Created topic {}.\n", topic.name)),
         Err(error)
-            if args.if_not_exists && error.code() == Some(ErrorCode::TOPIC_ALREADY_EXISTS) => {}
-        Err(error) => return Err(error.into()),
+            if args.if_not_exists && error.code() == Some(ErrorCode::TOPIC_ALREADY_EXISTS) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
     }
-    Ok(())
 }
 
 async fn list(args: ListArgs) -> Result<(), Failure> {
     let mut admin = Admin::new(args.bootstrap.connect().await?);
     for topic in admin.topics().await? {
         if !(args.exclude_internal && topic.is_internal) {
-            println!("{}", topic.name);
+            output::print(&format!("{}\n", topic.name))?;
         }
     }
     Ok(())
@@ -156,10 +159,8 @@ async fn describe(args: DescribeArgs) -> Result<(), Failure> {
                     config.value.as_deref().unwrap_or("[hidden]")
                 )
             });
-        print!(
-            "{}",
-            description(&topic, &own.collect::<Vec<_>>().join(","))
-        );
+        let own = own.collect::<Vec<_>>().join(",");
+        output::print(&description(&topic, &own))?;
     }
     Ok(())
 }
@@ -167,12 +168,14 @@ async fn describe(args: DescribeArgs) -> Result<(), Failure> {
 async fn delete(args: DeleteArgs) -> Result<(), Failure> {
     let mut admin = Admin::new(args.bootstrap.connect().await?);
     match admin.delete_topic(&args.name).await {
-        Ok(()) => println!("Deleted topic {}.", args.name),
+        Ok(()) => output::print(&format!("Deleted topic {}.\n", args.name)),
         Err(error)
-            if args.if_exists && error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => {}
-        Err(error) => return Err(error.into()),
+            if args.if_exists && error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
     }
-    Ok(())
 }
 
 /// A topic and its partitions, a line each.

@@ -1,6 +1,6 @@
 //! `ottla topics`, `groups`, `produce`, `consume`: hands over to `tools-cli`.
 
-use tools_cli::{ClientCommand, CommandError};
+use tools_cli::{ClientCommand, CommandError, note};
 
 use crate::exit::Exit;
 
@@ -9,11 +9,11 @@ pub(crate) fn run(command: ClientCommand) -> Exit {
     match tools_cli::run(command) {
         Ok(()) => Exit::Clean,
         Err(CommandError::Host(error)) => {
-            eprintln!("{error}");
+            note(&error.to_string());
             Exit::Host
         }
         Err(CommandError::Failed(failure)) => {
-            eprintln!("{failure}");
+            note(&failure.to_string());
             Exit::Configuration
         }
     }
