@@ -124,8 +124,9 @@ Examples:
   ottla config check server.properties --set num.partitions=3
 
 Each key is shown with its class: honoured (means what it means in Kafka), mapped (to a notion
-of ottla's own), no effect (accepted and reported), or unknown. The exit code is 0 when a broker
-would start, 1 when it would not.")]
+of ottla's own), no effect (accepted and reported), unknown, or refused (the error says why); and
+with where its value comes from. The exit code is 0 when a broker would start, 1 when it would
+not.")]
     Check {
         /// The file
         file: PathBuf,

@@ -12,36 +12,39 @@ use super::values::Values;
 /// The report, and whether the broker would start.
 pub(crate) fn report(loaded: &Loaded) -> (String, bool) {
     let mut text = String::new();
-    let written = loaded.values.all_written();
-    let rows: Vec<_> = written
-        .iter()
-        .filter(|(_, property)| property.origin != Origin::Default)
-        .collect();
-    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    for (name, property) in &rows {
-        let Some(key) = keys::find(name) else {
-            line(
-                &mut text,
-                name,
-                width,
-                "unknown",
-                &property.value,
-                "kept, no effect",
-            );
-            continue;
-        };
-        let shown = if key.kind == Kind::Password {
-            "[hidden]"
-        } else {
-            &property.value
-        };
-        line(&mut text, name, width, key.class.word(), shown, key.effect);
-    }
+    let given = loaded.values.all_given();
+    let width = given.keys().map(|name| name.len()).max().unwrap_or(0);
     let (errors, warnings): (Vec<_>, Vec<_>) = loaded
         .problems
         .iter()
         .partition(|problem| problem.is_error());
-    if !loaded.problems.is_empty() && !rows.is_empty() {
+    for (name, property) in &given {
+        let key = keys::find(name);
+        let class = match key {
+            _ if errors.iter().any(|error| error.key() == *name) => "refused",
+            Some(key) => key.class.word(),
+            None => "unknown",
+        };
+        let value = match key {
+            Some(key) if key.kind == Kind::Password => "[hidden]",
+            _ => &property.value,
+        };
+        let effect = key.map_or("kept, no effect", |key| key.effect);
+        let effect = if class == "refused" && key.is_none() {
+            "Kafka 4 no longer has it"
+        } else {
+            effect
+        };
+        let origin = &property.origin;
+        push(
+            &mut text,
+            format_args!(
+                "{name:width$}  {class:9}  {value}  ({origin})\n{:width$}    {effect}",
+                ""
+            ),
+        );
+    }
+    if !loaded.problems.is_empty() && !given.is_empty() {
         text.push('\n');
     }
     for warning in &warnings {
@@ -49,6 +52,9 @@ pub(crate) fn report(loaded: &Loaded) -> (String, bool) {
     }
     for error in &errors {
         push(&mut text, format_args!("error: {error}"));
+    }
+    if !text.is_empty() {
+        text.push('\n');
     }
     let verdict = if errors.is_empty() {
         "starts"
@@ -58,13 +64,18 @@ pub(crate) fn report(loaded: &Loaded) -> (String, bool) {
     push(
         &mut text,
         format_args!(
-            "\nottla {verdict} with this configuration: {} keys, {} errors, {} warnings",
-            rows.len(),
-            errors.len(),
-            warnings.len()
+            "ottla {verdict} with this configuration: {}, {}, {}",
+            counted(given.len(), "key"),
+            counted(errors.len(), "error"),
+            counted(warnings.len(), "warning")
         ),
     );
     (text, errors.is_empty())
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 /// Written keys that do nothing here: one log line at the start names them.
@@ -75,16 +86,6 @@ pub(crate) fn without_effect(values: &Values) -> Vec<&str> {
         is_ignored && property.origin != Origin::Default
     });
     ignored.map(|(name, _)| name.as_str()).collect()
-}
-
-fn line(text: &mut String, name: &str, width: usize, class: &str, value: &str, effect: &str) {
-    push(
-        text,
-        format_args!(
-            "{name:width$}  {class:9}  {value}\n{:width$}    {effect}",
-            ""
-        ),
-    );
 }
 
 fn push(text: &mut String, line: std::fmt::Arguments<'_>) {

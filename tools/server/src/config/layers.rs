@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::problem::Problem;
-use super::{keys, properties};
+use super::properties;
 
 /// Where a value was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,26 +107,33 @@ fn merge_file(
     merged: &mut BTreeMap<String, Property>,
     problems: &mut Vec<Problem>,
 ) {
-    let entries = match properties::parse(bytes) {
-        Ok(entries) => entries,
-        Err(error) => {
-            let origin = Origin::File {
-                path: path.to_owned(),
-                line: error.line,
-            };
-            problems.push(Problem::error(
-                origin,
-                "",
-                &error.to_string(),
-                "write '\\\\' for a backslash, or four digits after '\\u'",
-            ));
-            return;
-        }
-    };
-    for entry in entries {
+    for entry in properties::parse(bytes) {
+        let line = match &entry {
+            Ok(entry) => entry.line,
+            Err(error) => error.line,
+        };
         let origin = Origin::File {
             path: path.to_owned(),
-            line: entry.line,
+            line,
+        };
+        let entry = match entry {
+            Ok(entry) if entry.key.is_empty() => {
+                let text = format!("'{}' has no key before it", entry.value.trim());
+                let remedy = "write key=value, or remove the line";
+                problems.push(Problem::warning(origin, "", &text, remedy));
+                continue;
+            }
+            Ok(entry) => entry,
+            Err(error) => {
+                let remedy = "write '\\\\' for a backslash, or four digits after '\\u'";
+                problems.push(Problem::error(
+                    origin,
+                    "the line",
+                    &error.to_string(),
+                    remedy,
+                ));
+                continue;
+            }
         };
         let value = entry.value.trim().to_owned();
         let property = Property {
@@ -148,7 +155,7 @@ fn merge_file(
     }
 }
 
-/// What variables of Kafka's scripts and images that carry no property begin with.
+/// What variables of scripts and images that carry no property begin with.
 const NOT_PROPERTIES: &[&str] = &[
     "KAFKA_VERSION",
     "KAFKA_HOME",
@@ -161,6 +168,12 @@ const NOT_PROPERTIES: &[&str] = &[
     "KAFKA_JVM_PERFORMANCE_OPTS",
     "KAFKA_GC_LOG_OPTS",
     "KAFKA_TOOLS_LOG4J",
+    "OTTLA_LOG",
+    // Kubernetes sets these beside a service of that name.
+    "KAFKA_SERVICE_",
+    "KAFKA_PORT",
+    "OTTLA_SERVICE_",
+    "OTTLA_PORT",
 ];
 
 /// `KAFKA_LOG_DIRS` is `log.dirs`, `OTTLA_SHARDS` is `ottla.shards`: `___` is a dash, `__` an
@@ -184,8 +197,7 @@ fn name_of_variable(variable: &str) -> Option<String> {
         .replace('\u{0}', "_");
     match prefix {
         "KAFKA" => Some(name),
-        // Variables of other programs may begin like ours; ours are those whose key exists.
-        "OTTLA" => Some(format!("ottla.{name}")).filter(|name| keys::find(name).is_some()),
+        "OTTLA" => Some(format!("ottla.{name}")),
         _ => None,
     }
 }
@@ -235,9 +247,12 @@ mod tests {
             name("OTTLA_MEMORY_BYTES").as_deref(),
             Some("ottla.memory.bytes")
         );
+        // Not in the table: a typo, which is warned of.
+        assert_eq!(name("OTTLA_SHARD").as_deref(), Some("ottla.shard"));
         for not_ours in [
             "OTTLA_LOG",
-            "OTTLA_X",
+            "OTTLA_PORT_9092_TCP_ADDR",
+            "KAFKA_SERVICE_HOST",
             "KAFKA_HEAP_OPTS",
             "KAFKA_",
             "PATH",

@@ -4,10 +4,12 @@
 //! the result, [`net_broker::config::BrokerConfig`], and never a key's text.
 //!
 //! Order of reading: `properties` (the file format), `layers` (which source wins), `keys` (the
-//! table), `values` (each value by itself), `refusals`, `endpoints` and `settings` (values together), `check`.
+//! table), `values` (each value by itself), `refusals`, `host`,
+//! `endpoints` and `settings` (values together), `check`.
 
 mod check;
 mod endpoints;
+mod host;
 mod keys;
 mod layers;
 mod listeners;

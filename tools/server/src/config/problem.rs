@@ -34,6 +34,21 @@ impl Problem {
         }
     }
 
+    /// The key it is about; empty when it is about a line without one.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Where it stands among the others: the order of reading.
+    pub(crate) fn place(&self) -> (u8, u32) {
+        match &self.origin {
+            Origin::File { line, .. } => (0, *line),
+            Origin::Environment { .. } => (1, 0),
+            Origin::CommandLine => (2, 0),
+            Origin::Default => (3, 0),
+        }
+    }
+
     /// Whether it stops the start.
     pub(crate) fn is_error(&self) -> bool {
         self.error

@@ -27,16 +27,13 @@ pub(crate) struct MalformedEscape {
 
 impl fmt::Display for MalformedEscape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "line {}: '\\u' without four hexadecimal digits",
-            self.line
-        )
+        f.write_str("has a '\\u' without four hexadecimal digits")
     }
 }
 
-/// Reads the whole text. A key that appears twice appears twice in the answer, in file order.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<Entry>, MalformedEscape> {
+/// Reads the whole text, one result for each entry, in file order. A key that appears twice appears
+/// twice.
+pub(crate) fn parse(bytes: &[u8]) -> Vec<Result<Entry, MalformedEscape>> {
     let text: Vec<char> = bytes.iter().map(|&byte| char::from(byte)).collect();
     let lines = natural_lines(&text);
     let mut entries = Vec::new();
@@ -56,9 +53,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<Entry>, MalformedEscape> {
         if comment || logical.is_empty() {
             continue;
         }
-        entries.push(split_entry(&logical, first_line)?);
+        entries.push(split_entry(&logical, first_line));
     }
-    Ok(entries)
+    entries
 }
 
 /// Lines end at `\n`, `\r` or `\r\n`.
@@ -160,9 +157,9 @@ mod tests {
     use super::*;
 
     fn pairs(text: &str) -> Vec<(u32, String, String)> {
-        let entries = parse(text.as_bytes()).unwrap();
+        let entries = parse(text.as_bytes()).into_iter();
         entries
-            .into_iter()
+            .map(Result::unwrap)
             .map(|e| (e.line, e.key, e.value))
             .collect()
     }
@@ -232,18 +229,16 @@ mod tests {
         assert_eq!(one(r"k=\t\n\r\f\q\\"), owned("k", "\t\n\r\x0cq\\"));
         assert_eq!(one(r"k=\u00e9\u20AC"), owned("k", "é€"));
         assert_eq!(one(r"k=\uD83D\uDE00"), owned("k", "😀"));
-        assert_eq!(parse(b"k=\xe9").unwrap()[0].value, "é");
+        assert_eq!(parse(b"k=\xe9")[0].as_ref().unwrap().value, "é");
     }
 
     #[test]
     fn names_the_line_of_a_malformed_escape() {
         for text in [r"k=\u12", r"k=\u12G4", r"\u=v", r"k=\u 123"] {
-            let text = format!("a=b\n{text}");
-            assert_eq!(
-                parse(text.as_bytes()),
-                Err(MalformedEscape { line: 2 }),
-                "{text}"
-            );
+            let text = format!("a=b\n{text}\nc=d");
+            let parsed = parse(text.as_bytes());
+            assert_eq!(parsed[1], Err(MalformedEscape { line: 2 }), "{text}");
+            assert!(parsed[0].is_ok() && parsed[2].is_ok(), "{text}");
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Settings we understand and must not start with: each would promise what this broker cannot
 //! keep, or fork a cluster.
 
-use super::keys::{parse_bool, split_list};
+use super::keys::{self, parse_bool, split_list};
 use super::layers::Origin;
 use super::problem::Problem;
-use super::values::Values;
+use super::values::{Values, ZOOKEEPER};
 
 /// Adds a problem for each of them.
 pub(crate) fn find_refusals(values: &Values, problems: &mut Vec<Problem>) {
@@ -12,6 +12,7 @@ pub(crate) fn find_refusals(values: &Values, problems: &mut Vec<Problem>) {
     refuse_roles(values, problems);
     refuse_other_voters(values, problems);
     refuse_policies(values, problems);
+    refuse_promises(values, problems);
     warn_of_lost_effects(values, problems);
 }
 
@@ -20,12 +21,10 @@ fn error(values: &Values, key: &str, text: &str, remedy: &str) -> Problem {
 }
 
 fn refuse_zookeeper(values: &Values, problems: &mut Vec<Problem>) {
-    if values.written("zookeeper.connect").is_some()
-        && values.origin("process.roles") == Origin::Default
-    {
+    if values.written(ZOOKEEPER).is_some() && values.origin("process.roles") == Origin::Default {
         problems.push(error(
             values,
-            "zookeeper.connect",
+            ZOOKEEPER,
             "belongs to Kafka 3; there is no ZooKeeper here or in Kafka 4",
             "remove it and write process.roles=broker,controller and node.id=<broker.id>",
         ));
@@ -96,9 +95,16 @@ fn refuse_policies(values: &Values, problems: &mut Vec<Problem>) {
             "Java classes cannot be loaded",
         ),
         ("config.providers", "Java classes cannot be loaded"),
+        (
+            "client.quota.callback.class",
+            "Java classes cannot be loaded",
+        ),
+        ("principal.builder.class", "Java classes cannot be loaded"),
     ];
     for (key, why) in guards {
-        if values.text(key).is_some_and(|value| !value.is_empty()) {
+        let default = keys::find(key).and_then(|key| key.default);
+        let written = values.text(key).filter(|value| !value.is_empty());
+        if written.is_some() && written != default {
             problems.push(error(
                 values,
                 key,
@@ -106,6 +112,35 @@ fn refuse_policies(values: &Values, problems: &mut Vec<Problem>) {
                 "remove it if you can do without it",
             ));
         }
+    }
+}
+
+/// Promises to others: that records lie elsewhere too, that links are encrypted, that users are
+/// told apart.
+fn refuse_promises(values: &Values, problems: &mut Vec<Problem>) {
+    let mut refuse = |key: &str, text: &str, remedy: &str| {
+        problems.push(error(values, key, text, remedy));
+    };
+    if values.integer("default.replication.factor") > Some(1) {
+        refuse(
+            "default.replication.factor",
+            "asks for more replicas than there are nodes: no topic could be created so",
+            "this version runs single nodes: write 1",
+        );
+    }
+    if values.text("security.inter.broker.protocol") != Some("PLAINTEXT") {
+        refuse(
+            "security.inter.broker.protocol",
+            "asks for encryption or authentication, which are not in this version",
+            "remove it: a single node talks to no other",
+        );
+    }
+    if values.bool("remote.log.storage.system.enable") {
+        refuse(
+            "remote.log.storage.system.enable",
+            "asks for tiered storage, which is not in this version: nothing would be stored there",
+            "remove it, and keep the records you need on this machine",
+        );
     }
 }
 
@@ -133,20 +168,18 @@ fn warn_of_lost_effects(values: &Values, problems: &mut Vec<Problem>) {
             "topics keep every record until retention deletes it",
         );
     }
-    for key in [
-        "default.replication.factor",
-        "offsets.topic.replication.factor",
-    ] {
-        if values
-            .written(key)
-            .and_then(|p| p.value.parse::<i64>().ok())
-            .is_some_and(|n| n > 1)
-        {
-            warn(
-                key,
-                "asks for more replicas than there are nodes",
-                "write 1 for a single node",
-            );
-        }
+    if values.integer("offsets.topic.replication.factor") > Some(1) {
+        warn(
+            "offsets.topic.replication.factor",
+            "asks for more replicas than there are nodes: committed offsets have one copy",
+            "write 1 for a single node",
+        );
+    }
+    if values.integer("message.max.bytes") == Some(0) {
+        warn(
+            "message.max.bytes",
+            "0 refuses every record",
+            "remove it for the default 1048588",
+        );
     }
 }

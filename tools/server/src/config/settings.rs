@@ -11,6 +11,7 @@ use engine_base::BrokerId;
 use net_broker::config::{BrokerConfig, FlushFiles, ListenerConfig, MetadataLogConfig};
 
 use super::endpoints::{Told, listeners};
+use super::host::{Host, warn_of_host};
 use super::keys::split_list;
 use super::layers::{Sources, merge};
 use super::problem::Problem;
@@ -40,7 +41,7 @@ pub(crate) struct Settings {
 pub(crate) struct Loaded {
     /// What was written, with origins.
     pub(crate) values: Values,
-    /// Errors and warnings, errors of single values first.
+    /// Errors and warnings: the file's by line, then the environment's, then those of `--set`.
     pub(crate) problems: Vec<Problem>,
     /// `Some` when there is no error.
     pub(crate) settings: Option<Settings>,
@@ -57,6 +58,9 @@ pub(crate) fn load(sources: &Sources) -> Loaded {
     let metrics = metrics(&values, &mut problems);
     let log_dir = log_dir(&values, &mut problems);
     check_pairs(&values, &mut problems);
+    warn_of_host(&values, Host::this(), &mut problems);
+    // As the operator reads the file.
+    problems.sort_by_key(Problem::place);
     let clean = !problems.iter().any(Problem::is_error);
     let settings = clean.then(|| Settings {
         broker: broker(&values, log_dir, listeners, controller),

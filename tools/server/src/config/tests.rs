@@ -214,6 +214,11 @@ fn refuses_what_it_cannot_keep_with_what_to_do() {
         ),
         ("log.retention.hours=0", "-1"),
         ("ottla.durability=memory", "flush, written"),
+        ("default.replication.factor=3", "single nodes: write 1"),
+        ("security.inter.broker.protocol=SSL", "not in this version"),
+        ("remote.log.storage.system.enable=true", "tiered storage"),
+        ("principal.builder.class=a.B", "Java classes"),
+        ("client.quota.callback.class=a.B", "Java classes"),
         ("ottla.metrics.listener=9644", "127.0.0.1:9644"),
     ];
     for (text, expected) in cases {
@@ -234,7 +239,13 @@ fn unknown_and_pointless_keys_warn_and_start() {
         ("my.own.key=3", "has no effect"),
         ("num.partitions=3\nnum.partitions=4", "twice"),
         ("log.cleanup.policy=compact", "compaction"),
-        ("default.replication.factor=3", "write 1"),
+        ("message.max.bytes=0", "refuses every record"),
+        ("offsets.topic.replication.factor=3", "have one copy"),
+        ("= 5", "'5' has no key"),
+        (
+            "zookeeper.connect=a\nprocess.roles=broker,controller",
+            "ended with Kafka 3",
+        ),
     ];
     for (text, expected) in cases {
         let loaded = file(text);
@@ -269,6 +280,53 @@ fn report_shows_class_value_and_effect_and_hides_secrets() {
         text.contains("error: server.properties:1: node.id '-4' is below 0"),
         "{text}"
     );
+}
+
+#[test]
+fn the_report_lists_what_is_refused_and_why_in_the_order_of_the_file() {
+    let (text, starts) = report(&file(
+        "process.roles=broker\nbad=\\u1\nnum.partitions=0\nauthorizer.class.name=a.B\nport=1",
+    ));
+    assert!(!starts);
+    for key in [
+        "process.roles ",
+        "num.partitions ",
+        "authorizer.class.name ",
+        "port ",
+    ] {
+        let row = text.lines().find(|line| line.starts_with(key));
+        assert!(row.is_some_and(|row| row.contains(" refused ")), "{text}");
+    }
+    assert!(text.contains("0  (server.properties:3)"), "{text}");
+    let lines: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("error: server.properties:"))
+        .map(|line| line.split(':').next().unwrap())
+        .collect();
+    assert_eq!(lines, ["1", "2", "3", "4", "5"], "{text}");
+    assert!(text.contains("4 keys, 5 errors, 0 warnings"), "{text}");
+    let alone = "ottla starts with this configuration: 0 keys, 0 errors, 0 warnings\n";
+    assert_eq!(report(&file("")).0, alone);
+    let one = report(&file("node.id=x")).0;
+    assert!(one.contains("1 key, 1 error, 0 warnings"), "{one}");
+    let both = report(&file("zookeeper.connect=a")).0;
+    assert!(both.contains("1 key, 1 error, 0 warnings"), "{both}");
+}
+
+#[test]
+fn an_unknown_variable_of_ours_warns_like_one_of_kafkas() {
+    for variable in ["OTTLA_SHARD", "KAFKA_NUM_PARTITION"] {
+        let loaded = load(&Sources {
+            environment: vec![(variable.to_owned(), "1".to_owned())],
+            ..Sources::default()
+        });
+        assert!(loaded.settings.is_some());
+        let texts = texts(&loaded);
+        assert!(
+            texts.len() == 1 && texts[0].contains("did you mean"),
+            "{texts:?}"
+        );
+    }
 }
 
 #[test]

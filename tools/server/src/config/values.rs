@@ -10,15 +10,22 @@ use super::keys::{self, Kind};
 use super::layers::{Origin, Property};
 use super::problem::Problem;
 
+/// Names a Kafka 3 without `process.roles`, which is none we can be.
+pub(super) const ZOOKEEPER: &str = "zookeeper.connect";
+
 /// Values by name.
 pub(crate) struct Values {
     written: BTreeMap<String, Property>,
+    /// Not of their kind: told, and as good as absent.
+    faulty: BTreeMap<String, Property>,
 }
 
 impl Values {
     /// Checks every value of a known key by its kind; unknown keys are warned about and kept.
     pub(crate) fn check(merged: BTreeMap<String, Property>, problems: &mut Vec<Problem>) -> Self {
         let mut written = BTreeMap::new();
+        let mut faulty = BTreeMap::new();
+        let has_roles = merged.contains_key("process.roles");
         for (name, property) in merged {
             if let Some(hint) = keys::removal_hint(&name) {
                 problems.push(Problem::error(
@@ -30,14 +37,16 @@ impl Values {
             } else if let Some(key) = keys::find(&name) {
                 if let Some(fault) = key.kind.fault(&property.value) {
                     problems.push(bad_value(&name, key.kind, &property, &fault));
+                    faulty.insert(name, property);
                     continue;
                 }
-            } else {
+            } else if name != ZOOKEEPER || has_roles {
+                // Without roles it is an error of its own.
                 problems.push(unknown_key(&name, &property));
             }
             written.insert(name, property);
         }
-        Self { written }
+        Self { written, faulty }
     }
 
     /// What was written for `name`.
@@ -45,7 +54,15 @@ impl Values {
         self.written.get(name)
     }
 
-    /// Everything that was written, by name.
+    /// Every line the operator gave, faulty ones included, by name.
+    pub(crate) fn all_given(&self) -> BTreeMap<&str, &Property> {
+        let all = self.written.iter().chain(&self.faulty);
+        all.filter(|(_, property)| property.origin != Origin::Default)
+            .map(|(name, property)| (name.as_str(), property))
+            .collect()
+    }
+
+    /// Everything that was written and is of its kind, by name.
     pub(crate) fn all_written(&self) -> &BTreeMap<String, Property> {
         &self.written
     }
@@ -138,13 +155,14 @@ fn bad_value(name: &str, kind: Kind, property: &Property, fault: &str) -> Proble
 
 fn unknown_key(name: &str, property: &Property) -> Problem {
     let remedy = match keys::nearest(name) {
-        Some(near) => format!("did you mean {near}?"),
-        None => "it is kept and has no effect".to_owned(),
+        _ if name.starts_with("zookeeper.") => "it has no effect: ZooKeeper ended with Kafka 3",
+        Some(near) => &format!("did you mean {near}?"),
+        None => "it is kept and has no effect",
     };
     Problem::warning(
         property.origin.clone(),
         name,
         "is not a key of Kafka 4.4 or ottla",
-        &remedy,
+        remedy,
     )
 }
