@@ -375,7 +375,7 @@ pub(crate) enum Left {
     Nothing,
     /// Its next part does not fit the entry.
     NoRoom,
-    /// Its next part must follow a large unit, which is described last.
+    /// Its next part must follow a large unit, which is described last, or a cut.
     Order,
 }
 
@@ -409,7 +409,16 @@ pub(crate) fn take_parts(log: &Rc<LogInner>, room: &mut usize, parts: &mut Vec<P
         }
         state.is_in_commit = true;
         drop(state);
+        let is_cut = matches!(part.work, Work::Control(Control::Truncated { .. }));
         parts.push(part);
+        if is_cut {
+            // The cut is done when its entry is written. An image behind it in that entry would
+            // put back what was cut off, over what is written there later.
+            return match next_work(log) {
+                Some(_) => Left::Order,
+                None => Left::Nothing,
+            };
+        }
     }
 }
 
@@ -433,4 +442,49 @@ fn next_work(log: &LogInner) -> Option<Work> {
     state
         .wants_image
         .map(|segment_base| Work::Image { segment_base })
+}
+
+#[cfg(test)]
+mod tests {
+    use engine_base::{ShardId, Uuid};
+    use engine_runtime::{SimOptions, SimWorld, fs};
+
+    use super::*;
+    use crate::{LogConfig, LogStore, PartitionDir, StoreConfig};
+
+    /// The image would be of the block as it was before the cut, and recovery would put it over
+    /// what a large unit wrote behind the cut: acknowledged, and lost.
+    #[test]
+    fn nothing_of_a_log_follows_a_cut_in_its_commit() {
+        let world = SimWorld::new(1, SimOptions::default());
+        let runtime = world.runtime(world.add_process("broker"));
+        let taken = runtime.block_on(async {
+            fs::create_dir_all("/logs").await.unwrap();
+            let config = StoreConfig::new("/logs", ShardId(0));
+            let (store, _) = LogStore::open(config, Vec::new(), |_| {}).await.unwrap();
+            let partition = PartitionDir {
+                topic: "t".to_owned(),
+                partition: 0,
+                topic_id: Uuid([5; 16]),
+                config: LogConfig::default(),
+            };
+            let log = store.create_log(partition).await.unwrap().inner;
+            {
+                let mut state = log.state.borrow_mut();
+                state.wants_image = Some(0);
+                state.controls.push_back(Control::Truncated {
+                    end_offset: 0,
+                    segment_base: 0,
+                    position: 0,
+                    last_block: Vec::new(),
+                });
+            }
+            let mut parts = Vec::new();
+            let mut take = || take_parts(&log, &mut 1_000_000, &mut parts);
+            let left = [take(), take()];
+            let is_cut = |part: &Part| matches!(part.work, Work::Control(_));
+            (left, parts.iter().map(is_cut).collect::<Vec<_>>())
+        });
+        assert_eq!(taken, ([Left::Order, Left::Nothing], vec![true, false]));
+    }
 }
