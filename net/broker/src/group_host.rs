@@ -164,7 +164,7 @@ impl GroupHost {
                 }
             }
             for notice in effects.notices {
-                tracing::info!(partition = %self.partition, "{notice:?}");
+                tracing::info!(partition = %self.partition, "{notice}");
             }
             if effects.deadline != self.deadline.get() {
                 self.deadline.set(effects.deadline);
