@@ -4,6 +4,7 @@
 //! of the topics asked for. What is stale is asked for again by whoever got the error.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::time::Duration;
 
 use engine_base::TopicId;
@@ -80,7 +81,7 @@ impl Cluster {
     /// Connects to the first bootstrap address that answers and learns the brokers.
     ///
     /// # Errors
-    /// [`ClientError::NoBroker`] when none answers.
+    /// [`ClientError::NoBroker`], or of several [`ClientError::NoneOf`], when none answers.
     pub async fn connect(options: ClusterOptions) -> Result<Self, ClientError> {
         assert!(!options.bootstrap.is_empty());
         let mut cluster = Self {
@@ -292,14 +293,21 @@ impl Cluster {
     }
 
     async fn open_bootstrap(&self) -> Result<Connection, ClientError> {
-        let mut last = None;
+        let mut errors = Vec::new();
         for address in &self.options.bootstrap {
             match self.open(address).await {
                 Ok(connection) => return Ok(connection),
-                Err(error) => last = Some(error),
+                Err(error) => errors.push(error),
             }
         }
-        Err(last.expect("the list is not empty: checked by connect"))
+        let last = errors
+            .pop()
+            .expect("the list is not empty: checked by connect");
+        if errors.is_empty() {
+            return Err(last);
+        }
+        errors.push(last);
+        Err(ClientError::NoneOf(errors))
     }
 
     async fn open(&self, address: &HostPort) -> Result<Connection, ClientError> {
@@ -316,6 +324,13 @@ impl Cluster {
                     last = ClientError::NoBroker {
                         address: address.clone(),
                         source,
+                    };
+                }
+                // What answers so strangely at the first word is something else than a broker.
+                Err(ClientError::Malformed(error)) => {
+                    last = ClientError::NoBroker {
+                        address: address.clone(),
+                        source: io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
                     };
                 }
                 Err(other) => return Err(other),

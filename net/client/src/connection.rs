@@ -56,6 +56,8 @@ impl<R: Request> Frame<R> {
 /// A connection to a broker.
 pub struct Connection {
     stream: Stream,
+    /// The broker's.
+    address: SocketAddr,
     options: ConnectionOptions,
     /// Bytes received and not yet cut into a frame.
     received: Vec<u8>,
@@ -80,6 +82,7 @@ impl Connection {
         };
         let mut connection = Self {
             stream,
+            address,
             options,
             received: Vec::new(),
             correlation_id: 0,
@@ -209,7 +212,13 @@ impl Connection {
         };
         let bytes = match timeout(limit, answer).await {
             Ok(bytes) => bytes?,
-            Err(_) => return Err(ClientError::TimedOut(R::KEY)),
+            Err(_) => {
+                let address = self.address;
+                return Err(ClientError::TimedOut {
+                    key: R::KEY,
+                    address,
+                });
+            }
         };
         self.broken = false;
         let answered = bytes.first_chunk().map(|id| i32::from_be_bytes(*id));
@@ -243,7 +252,7 @@ impl Connection {
             match result {
                 Ok(0) => {
                     self.fail();
-                    return Err(disconnected("the broker closed it"));
+                    return Err(disconnected("the other side closed it"));
                 }
                 Ok(_) => {}
                 Err(error) => {
@@ -263,7 +272,7 @@ impl Connection {
         if announced > RESPONSE_SIZE_BYTES_MAX {
             self.fail();
             return Err(disconnected(
-                "the broker announced an answer that is too large",
+                "the other side announced an answer that is too large",
             ));
         }
         let end = FRAME_PREFIX_SIZE_BYTES + announced;

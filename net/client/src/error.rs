@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 
 use engine_codec::{DecodeError, EncodeError};
 use engine_record::BatchError;
@@ -23,8 +24,15 @@ pub enum ClientError {
     Unresolved(HostPort),
     /// The connection broke while a request was under way: what became of it is not known.
     Disconnected(io::Error),
+    /// Nothing of a list of addresses answers as a broker: for each, why.
+    NoneOf(Vec<Self>),
     /// The broker did not answer in time.
-    TimedOut(ApiKey),
+    TimedOut {
+        /// What it was asked.
+        key: ApiKey,
+        /// Where it is.
+        address: SocketAddr,
+    },
     /// The broker's answer is not what its version says.
     Malformed(DecodeError),
     /// The request does not fit its version.
@@ -92,7 +100,8 @@ impl ClientError {
     #[must_use]
     pub fn is_retriable(&self) -> bool {
         match self {
-            Self::NoBroker { .. } | Self::Disconnected(_) | Self::TimedOut(_) => true,
+            Self::NoBroker { .. } | Self::Disconnected(_) | Self::TimedOut { .. } => true,
+            Self::NoneOf(errors) => errors.iter().any(Self::is_retriable),
             Self::Broker { code, .. } => code.is_retriable(),
             _ => false,
         }
@@ -105,7 +114,13 @@ impl fmt::Display for ClientError {
             Self::NoBroker { address, source } => write!(f, "no broker at {address}: {source}"),
             Self::Unresolved(address) => write!(f, "the host of {address} has no address"),
             Self::Disconnected(source) => write!(f, "the connection broke: {source}"),
-            Self::TimedOut(key) => write!(f, "{key:?} was not answered in time"),
+            Self::NoneOf(errors) => {
+                f.write_str("none of the addresses answers")?;
+                errors.iter().try_for_each(|error| write!(f, "\n  {error}"))
+            }
+            Self::TimedOut { key, address } => {
+                write!(f, "{address} did not answer {key:?} in time")
+            }
             Self::Malformed(source) => write!(f, "an answer cannot be read: {source}"),
             Self::Unencodable(source) => write!(f, "a request cannot be written: {source}"),
             Self::Unsupported(key) => {

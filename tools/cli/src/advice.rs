@@ -1,12 +1,25 @@
 //! What to do about an error.
 
+use std::io;
+
 use net_client::ClientError;
-use net_wire::ErrorCode;
+use net_wire::{ApiKey, ErrorCode};
 
 /// The next step, where there is one to name.
 pub(crate) fn advice(error: &ClientError) -> Option<&'static str> {
     match error {
-        ClientError::NoBroker { .. } => Some(
+        ClientError::NoBroker { source, .. } if is_another_service(source.kind()) => Some(
+            "Something listens there, but it does not answer as Kafka does: is it the port of a \
+             broker's PLAINTEXT listener?",
+        ),
+        ClientError::TimedOut {
+            key: ApiKey::ApiVersions,
+            ..
+        } => Some(
+            "Something listens there and says nothing: is it the port of a broker's PLAINTEXT \
+             listener? If it is, look at the broker's log.",
+        ),
+        ClientError::NoBroker { .. } | ClientError::NoneOf(_) => Some(
             "Start a broker with 'ottla server', or name the address of a running one with \
              --bootstrap-server.",
         ),
@@ -15,14 +28,28 @@ pub(crate) fn advice(error: &ClientError) -> Option<&'static str> {
              is right, the broker advertises a name that this machine does not know: correct \
              advertised.listeners.",
         ),
-        ClientError::Disconnected(_) | ClientError::TimedOut(_) => {
+        ClientError::Disconnected(_) | ClientError::TimedOut { .. } => {
             Some("Look at the broker's log; if it is running, try again.")
         }
         ClientError::NoPartition { .. } => Some("See 'ottla topics describe' for the partitions."),
         ClientError::Unsupported(_) => Some("The broker is older than Kafka 3.0, or no broker."),
+        ClientError::Broker {
+            code: ErrorCode::INVALID_TOPIC_EXCEPTION,
+            message: Some(message),
+            ..
+        } if message.contains("collides") => Some(
+            "Names that differ in '.' and '_' alone would have the same metrics: choose another \
+             one.",
+        ),
         ClientError::Broker { code, .. } => advice_for_code(*code),
         _ => None,
     }
+}
+
+/// Whether a connection was made, and what came over it is not Kafka's.
+fn is_another_service(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidData};
+    matches!(kind, ConnectionAborted | ConnectionReset | InvalidData)
 }
 
 fn advice_for_code(code: ErrorCode) -> Option<&'static str> {
@@ -32,11 +59,12 @@ fn advice_for_code(code: ErrorCode) -> Option<&'static str> {
         }
         ErrorCode::TOPIC_ALREADY_EXISTS => "With --if-not-exists this is no error.",
         ErrorCode::INVALID_TOPIC_EXCEPTION => {
-            "A name has at most 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'."
+            "A name has at most 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-', and is \
+             not '.' or '..'."
         }
         ErrorCode::INVALID_REPLICATION_FACTOR => {
-            "A topic can have as many replicas as there are brokers: leave out \
-             --replication-factor for the broker's default."
+            "A topic can have as many replicas as there are brokers that run: write a smaller \
+             --replication-factor, or start more brokers."
         }
         ErrorCode::INVALID_PARTITIONS => "A topic has at least one partition.",
         ErrorCode::INVALID_CONFIG => {
@@ -61,6 +89,9 @@ fn advice_for_code(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::COORDINATOR_NOT_AVAILABLE | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS => {
             "The group's coordinator is starting: try again. If it stays so, the broker cannot \
              make __consumer_offsets: check offsets.topic.replication.factor."
+        }
+        ErrorCode::INVALID_GROUP_ID => {
+            "A group's id is a text of at least one character: write for example -g readers."
         }
         ErrorCode::GROUP_ID_NOT_FOUND => "See 'ottla groups list'.",
         ErrorCode::INCONSISTENT_GROUP_PROTOCOL => {
@@ -100,5 +131,36 @@ mod tests {
                 .contains("disk is full")
         );
         assert_eq!(of(ErrorCode::NONE), None);
+    }
+
+    #[test]
+    fn a_collision_is_no_matter_of_characters() {
+        let of = |message: &str| {
+            advice(&ClientError::Broker {
+                code: ErrorCode::INVALID_TOPIC_EXCEPTION,
+                subject: "topic a_b".to_owned(),
+                message: Some(message.to_owned()),
+            })
+        };
+        let collision = of("Topic 'a_b' collides with existing topic: a.b").unwrap();
+        assert!(collision.contains("choose another"), "{collision}");
+        assert!(of("Topic name is invalid").unwrap().contains("249"));
+    }
+
+    #[test]
+    fn a_port_of_something_else_is_told_apart_from_no_broker() {
+        let of = |kind: io::ErrorKind| {
+            advice(&ClientError::NoBroker {
+                address: net_client::HostPort {
+                    host: "h".to_owned(),
+                    port: 80,
+                },
+                source: kind.into(),
+            })
+        };
+        let refused = of(io::ErrorKind::ConnectionRefused).unwrap();
+        assert!(refused.contains("Start a broker"), "{refused}");
+        let strange = of(io::ErrorKind::ConnectionAborted).unwrap();
+        assert!(strange.contains("PLAINTEXT"), "{strange}");
     }
 }

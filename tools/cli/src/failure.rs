@@ -12,6 +12,13 @@ use crate::advice::advice;
 pub enum Failure {
     /// The broker or the way to it.
     Client(ClientError),
+    /// The broker's refusal, with what to do about it in this command.
+    Advised {
+        /// What it said.
+        error: ClientError,
+        /// The next step.
+        advice: String,
+    },
     /// A local file or pipe.
     Io {
         /// What was being done with it.
@@ -49,6 +56,7 @@ impl fmt::Display for Failure {
                     None => Ok(()),
                 }
             }
+            Self::Advised { error, advice } => write!(f, "{error}\n{advice}"),
             Self::Io { doing, source } => write!(f, "{doing}: {source}"),
             Self::Unread => f.write_str("nobody reads the output"),
             Self::Usage(text) => f.write_str(text),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::{Args, Subcommand};
-use net_client::{Admin, NewTopic, Topic};
+use net_client::{Admin, ClientError, NewTopic, Topic};
 use net_wire::ErrorCode;
 
 use crate::bootstrap::Bootstrap;
@@ -60,6 +60,9 @@ pub struct CreateArgs {
     /// Do nothing if the topic exists
     #[arg(long)]
     if_not_exists: bool,
+    /// Also if the name is that of a topic the brokers keep for themselves
+    #[arg(long)]
+    force_internal: bool,
 }
 
 /// Of `ottla topics list`.
@@ -91,6 +94,9 @@ pub struct DeleteArgs {
     /// Do nothing if there is no such topic
     #[arg(long)]
     if_exists: bool,
+    /// Also if the name is that of a topic the brokers keep for themselves
+    #[arg(long)]
+    force_internal: bool,
 }
 
 /// Runs the command.
@@ -103,7 +109,28 @@ pub(crate) async fn run(command: TopicsCommand) -> Result<(), Failure> {
     }
 }
 
+/// The topics in which brokers keep committed offsets, transactions, share groups and metadata:
+/// to delete or to make one by hand loses what they know.
+const INTERNAL: [&str; 4] = [
+    "__consumer_offsets",
+    "__transaction_state",
+    "__share_group_state",
+    "__cluster_metadata",
+];
+
+fn check_internal(name: &str, is_forced: bool, risk: &str) -> Result<(), Failure> {
+    if is_forced || !INTERNAL.contains(&name) {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "{name} is a topic that the brokers keep for themselves; {risk}.\n\
+         With --force-internal it is done all the same."
+    )))
+}
+
 async fn create(args: CreateArgs) -> Result<(), Failure> {
+    let risk = "they make it when they need it, with the settings it must have";
+    check_internal(&args.name, args.force_internal, risk)?;
     let mut configs = Vec::new();
     for config in &args.configs {
         let Some((key, value)) = config.split_once('=') else {
@@ -127,7 +154,7 @@ async fn create(args: CreateArgs) -> Result<(), Failure> {
         {
             Ok(())
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(refused(error, &topic)),
     }
 }
 
@@ -165,7 +192,36 @@ async fn describe(args: DescribeArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What to do when the broker refuses to make a topic, where that depends on what was asked.
+fn refused(error: ClientError, topic: &NewTopic) -> Failure {
+    let advice = match error.code() {
+        Some(ErrorCode::INVALID_REPLICATION_FACTOR) if topic.replication_factor.is_none() => {
+            "The broker's default.replication.factor asks for more replicas than there are \
+             brokers that run: start more, correct default.replication.factor in the brokers' \
+             configuration, or write for example --replication-factor 1."
+        }
+        Some(ErrorCode::POLICY_VIOLATION)
+            if topic
+                .partitions
+                .is_some_and(|count| count >= PARTITIONS_PER_REQUEST) =>
+        {
+            "One request makes fewer than 10000 partitions: write a smaller --partitions."
+        }
+        _ => return error.into(),
+    };
+    Failure::Advised {
+        error,
+        advice: advice.to_owned(),
+    }
+}
+
+/// Where the controller refuses: it writes so many records for one request, the topic's own among
+/// them. Kafka's counts partitions alone and takes one more.
+const PARTITIONS_PER_REQUEST: i32 = 10_000;
+
 async fn delete(args: DeleteArgs) -> Result<(), Failure> {
+    let risk = "what groups have committed, or transactions have begun, goes with it";
+    check_internal(&args.name, args.force_internal, risk)?;
     let mut admin = Admin::new(args.bootstrap.connect().await?);
     match admin.delete_topic(&args.name).await {
         Ok(()) => output::print(&format!("Deleted topic {}.\n", args.name)),
@@ -173,6 +229,12 @@ async fn delete(args: DeleteArgs) -> Result<(), Failure> {
             if args.if_exists && error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) =>
         {
             Ok(())
+        }
+        Err(error) if error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => {
+            Err(Failure::Advised {
+                error,
+                advice: "See 'ottla topics list'; with --if-exists this is no error.".to_owned(),
+            })
         }
         Err(error) => Err(error.into()),
     }
@@ -238,5 +300,39 @@ mod tests {
             "Topic: t\tTopicId: AAAAAAAAAAAAAAAAAAAAAQ\tPartitionCount: 1\tReplicationFactor: 2\t\
              Configs: a=b\n\tTopic: t\tPartition: 0\tLeader: none\tReplicas: 1,2\tIsr: 2\n"
         );
+    }
+
+    #[test]
+    fn the_brokers_own_topics_are_left_alone_unless_forced() {
+        for name in INTERNAL {
+            let refused = check_internal(name, false, "risk").unwrap_err();
+            assert!(refused.to_string().contains("--force-internal"));
+            assert!(check_internal(name, true, "risk").is_ok());
+        }
+        assert!(check_internal("__mine", false, "risk").is_ok());
+    }
+
+    #[test]
+    fn a_refused_topic_is_advised_by_what_was_asked() {
+        let shown = |code, partitions, replication_factor| {
+            let error = ClientError::Broker {
+                code,
+                subject: "topic t".to_owned(),
+                message: None,
+            };
+            let topic = NewTopic {
+                name: "t".to_owned(),
+                partitions,
+                replication_factor,
+                configs: Vec::new(),
+            };
+            refused(error, &topic).to_string()
+        };
+        let factor = ErrorCode::INVALID_REPLICATION_FACTOR;
+        assert!(shown(factor, None, None).contains("default.replication.factor"));
+        assert!(shown(factor, None, Some(3)).contains("smaller --replication-factor"));
+        let policy = ErrorCode::POLICY_VIOLATION;
+        assert!(shown(policy, Some(20_000), None).contains("10000"));
+        assert!(!shown(policy, Some(1), None).contains("10000"));
     }
 }

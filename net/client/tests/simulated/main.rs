@@ -215,9 +215,16 @@ fn a_silent_broker_is_given_up_after_the_timeout() {
         connect().await.map(|_| ()).unwrap_err()
     });
     assert!(
-        matches!(error, ClientError::TimedOut(ApiKey::Metadata)),
+        matches!(
+            error,
+            ClientError::TimedOut {
+                key: ApiKey::Metadata,
+                ..
+            }
+        ),
         "{error}"
     );
+    assert!(error.to_string().contains(&format!(":{PORT}")), "{error}");
 }
 
 #[test]
@@ -250,6 +257,23 @@ fn an_address_without_a_broker_is_named() {
         .runtime(client)
         .block_on(async { connect().await.map(|_| ()).unwrap_err() });
     assert!(error.to_string().contains("broker:9092"), "{error}");
+}
+
+#[test]
+fn every_address_without_a_broker_is_named() {
+    let world = SimWorld::new(5, SimOptions::default());
+    let (_server, client) = (world.add_process("broker"), world.add_process("client"));
+    let error = world.runtime(client).block_on(async {
+        let options = ClusterOptions {
+            bootstrap: HostPort::parse_list("broker:1,broker:2").unwrap(),
+            connection: ConnectionOptions::default(),
+        };
+        Cluster::connect(options).await.map(|_| ()).unwrap_err()
+    });
+    assert!(error.is_retriable());
+    let shown = error.to_string();
+    assert!(shown.contains("broker:1:"), "{shown}");
+    assert!(shown.contains("broker:2:"), "{shown}");
 }
 
 #[test]
