@@ -129,7 +129,11 @@ pub async fn format_directory(config: &BrokerConfig) -> Result<String, StartErro
         .map_err(|error| StartError::io("looking for", &meta, error))?
     {
         let found = read_meta_properties(&meta).await?;
-        let why = format!("it is formatted already, for cluster {}", found.cluster_id);
+        let why = format!(
+            "it is formatted already, for cluster {}: start on it as it is, or name an empty \
+             directory with log.dirs",
+            found.cluster_id
+        );
         return Err(StartError::Foreign {
             path: path.clone(),
             why,
