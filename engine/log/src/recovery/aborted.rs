@@ -16,7 +16,8 @@ use crate::layout::{
 use crate::load::find_segments;
 use crate::producer_snapshot;
 use crate::producer_state::ProducerState;
-use crate::recovery::rebuild::{Rebuilt, SNAPSHOT_SIZE_BYTES_MAX, damage_at};
+use crate::recovery::rebuild::{Rebuilt, damage_at};
+use crate::recovery::snapshot_files::SNAPSHOT_SIZE_BYTES_MAX;
 use crate::scan::{ScanDepth, can_follow, scan};
 use crate::txn_index::{AbortedTxn, TxnIndex};
 

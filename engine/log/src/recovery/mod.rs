@@ -17,6 +17,7 @@ mod kafka;
 mod rebuild;
 mod repair;
 mod replay;
+mod snapshot_files;
 mod trimmed;
 
 use std::collections::BTreeMap;

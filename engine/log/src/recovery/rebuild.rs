@@ -9,21 +9,20 @@ use engine_runtime::{File, OpenOptions, Slice, WriteMode, fs};
 use crate::error::{Damage, StoreError};
 use crate::layout::{
     INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, LOG_SUFFIX, SNAPSHOT_SUFFIX, TIME_INDEX_SUFFIX,
-    TXN_INDEX_SUFFIX, parse_segment_file, segment_file,
+    TXN_INDEX_SUFFIX, segment_file,
 };
 use crate::leader_epochs::LeaderEpochs;
 use crate::load::{find_segments, load_epochs, load_indexes, load_txns};
 use crate::producer_snapshot;
 use crate::producer_state::ProducerState;
 use crate::recovery::aborted::aborted_in;
+use crate::recovery::snapshot_files::{FoundSnapshots, read_snapshot};
 use crate::scan::{ScanDepth, ScanEnd, can_follow, scan};
 use crate::segment::{Segment, SegmentIndex};
 use crate::txn_index::{AbortedTxn, TxnIndex};
 
 /// Kafka's default; a log with another interval gets a denser or sparser index, both are right.
 const INDEX_INTERVAL_BYTES: u64 = 4096;
-/// Larger snapshots are not Kafka's.
-pub(super) const SNAPSHOT_SIZE_BYTES_MAX: usize = 1 << 30;
 
 /// A folder whose derived files are being rebuilt.
 pub(crate) struct Rebuild {
@@ -363,39 +362,6 @@ impl Rebuild {
             .await
             .map_err(StoreError::io("opening", &path))
     }
-}
-
-/// The snapshots of a folder, lowest first, and the base of its first segment.
-struct FoundSnapshots {
-    offsets: Vec<i64>,
-    first_base: i64,
-}
-
-impl FoundSnapshots {
-    async fn of(directory: &Path) -> Result<Self, StoreError> {
-        let entries = fs::read_dir(directory).await;
-        let entries = entries.map_err(StoreError::io("listing", directory))?;
-        let of = |suffix: &'static str| {
-            let names = entries.iter().filter_map(|entry| entry.name.to_str());
-            names.filter_map(move |name| parse_segment_file(name, suffix))
-        };
-        let mut offsets: Vec<i64> = of(SNAPSHOT_SUFFIX).collect();
-        offsets.sort_unstable();
-        Ok(Self {
-            offsets,
-            first_base: of(LOG_SUFFIX).min().unwrap_or(i64::MIN),
-        })
-    }
-}
-
-/// The producers of a snapshot; `None` when it cannot be read.
-pub(super) async fn read_snapshot(directory: &Path, offset: i64) -> Option<ProducerState> {
-    let path = segment_file(directory, offset, SNAPSHOT_SUFFIX);
-    let bytes = fs::read_file(&path, SNAPSHOT_SIZE_BYTES_MAX).await.ok()?;
-    let mut producers = ProducerState::default();
-    let now_ms = engine_runtime::wall_clock_ms();
-    producer_snapshot::decode_into(&bytes, &mut producers, now_ms, i64::MAX).ok()?;
-    Some(producers)
 }
 
 /// Whether batches may hold producers that no snapshot has ever held.

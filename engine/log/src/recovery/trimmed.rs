@@ -8,9 +8,9 @@
 
 use std::path::Path;
 
-use super::rebuild::read_snapshot;
 use super::repair::{open, remove_segments, restore, unit_crc};
 use super::replay::{LogReplay, ProvenSegment, TrimmedSegments};
+use super::snapshot_files::read_snapshot;
 use crate::error::StoreError;
 use crate::scan::{ScanDepth, can_follow, scan};
 
