@@ -242,12 +242,13 @@ impl LogInner {
 
     /// The pinned bytes of a segment that the caller has locked.
     async fn write_pinned(&self, segment_base: i64) -> Result<(), StoreError> {
+        // Before any wait: what is committed behind `end` meanwhile is in this file or a later one.
+        let file_then = self.shared.journal_file();
         let end = match self.state.borrow().segment(segment_base) {
             Some(segment) => segment.committed_position,
             None => return Ok(()),
         };
         let file = self.ensure_space(segment_base, end).await?;
-        let file_then = self.shared.journal_file();
         let mut pieces = Vec::new();
         {
             let state = self.state.borrow();
@@ -267,7 +268,6 @@ impl LogInner {
         if let Some(segment) = self.state.borrow_mut().segment_mut(segment_base) {
             segment.destaged_position = end;
             segment.needs_flush = true;
-            // What was committed meanwhile is in this journal file or a later one.
             let is_rest = segment.committed_position > end;
             segment.pinned_file = is_rest.then_some(file_then);
         }

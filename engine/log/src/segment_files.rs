@@ -5,15 +5,51 @@
 //! segments each do not hold as many files open. On the log's core, for readers, writers and the
 //! seal.
 
+use std::path::Path;
 use std::rc::Rc;
 
-use engine_runtime::{File, OpenOptions};
+use engine_runtime::{File, OpenOptions, fs};
 
 use crate::error::StoreError;
 use crate::layout;
 use crate::log::{LogInner, LogState};
 use crate::offset_index::OffsetIndex;
 use crate::segment::Segment;
+
+/// The files of one segment, but for its producer snapshot.
+const SUFFIXES: [&str; 4] = [
+    layout::LOG_SUFFIX,
+    layout::INDEX_SUFFIX,
+    layout::TIME_INDEX_SUFFIX,
+    layout::TXN_INDEX_SUFFIX,
+];
+
+/// Removes a segment's files, but for its producer snapshot; those that are not there are gone
+/// already. Readers that have them open go on.
+pub(crate) async fn remove_segment_files(
+    directory: &Path,
+    base_offset: i64,
+) -> Result<(), StoreError> {
+    for suffix in SUFFIXES {
+        remove_segment_file(directory, base_offset, suffix).await?;
+    }
+    Ok(())
+}
+
+/// Removes one of a segment's files, if it is there.
+pub(crate) async fn remove_segment_file(
+    directory: &Path,
+    base_offset: i64,
+    suffix: &str,
+) -> Result<(), StoreError> {
+    let path = layout::segment_file(directory, base_offset, suffix);
+    match fs::remove_file(&path).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(StoreError::io("removing", &path)(error))
+        }
+        _ => Ok(()),
+    }
+}
 
 impl LogState {
     /// Whether nothing is written to the segment: it is synced, and not the active one.
@@ -98,7 +134,7 @@ impl LogInner {
         }
         let size_max = self.state.borrow().config.index_size_bytes_max as usize;
         let path = layout::segment_file(&self.directory, segment_base, layout::INDEX_SUFFIX);
-        let bytes = engine_runtime::fs::read_file(&path, size_max.max(1 << 24)).await;
+        let bytes = fs::read_file(&path, size_max.max(1 << 24)).await;
         let decoded = bytes
             .ok()
             .and_then(|bytes| OffsetIndex::decode(segment_base, &bytes));

@@ -5,14 +5,13 @@
 //! segment described knows that nobody misses it.
 
 use engine_base::Timestamp;
-use engine_runtime::{fs, wall_clock_ms};
+use engine_runtime::wall_clock_ms;
 
 use crate::error::StoreError;
-use crate::layout::{
-    INDEX_SUFFIX, LOG_SUFFIX, SNAPSHOT_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, segment_file,
-};
+use crate::layout::SNAPSHOT_SUFFIX;
 use crate::log::{Control, Log, LogInner};
 use crate::retention::{ClockWatch, RetentionInput, RetentionRules, SegmentAge, plan_retention};
+use crate::segment_files::{remove_segment_file, remove_segment_files};
 
 /// What a maintenance pass needs to know, and what it learns about the clock.
 #[derive(Debug, Default)]
@@ -176,35 +175,13 @@ impl LogInner {
             .remove_where(|key| key.log == self.key && removed.contains(&key.segment_base));
         for base_offset in removed {
             self.shared.forget_segment((self.key, base_offset));
-            self.remove_segment_files(base_offset).await?;
-            self.remove_segment_file(base_offset, SNAPSHOT_SUFFIX)
-                .await?;
+            remove_segment_files(&self.directory, base_offset).await?;
+            remove_segment_file(&self.directory, base_offset, SNAPSHOT_SUFFIX).await?;
         }
-        self.write_epochs().await
-    }
-
-    /// Removes the files of a segment that the log does not have any more, but for its producer
-    /// snapshot. Readers that have it open go on.
-    pub(crate) async fn remove_segment_files(&self, base_offset: i64) -> Result<(), StoreError> {
-        let suffixes = [
-            LOG_SUFFIX,
-            INDEX_SUFFIX,
-            TIME_INDEX_SUFFIX,
-            TXN_INDEX_SUFFIX,
-        ];
-        for suffix in suffixes {
-            self.remove_segment_file(base_offset, suffix).await?;
-        }
-        Ok(())
-    }
-
-    async fn remove_segment_file(&self, base_offset: i64, suffix: &str) -> Result<(), StoreError> {
-        let path = segment_file(&self.directory, base_offset, suffix);
-        match fs::remove_file(&path).await {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(StoreError::io("removing", &path)(error))
-            }
-            _ => Ok(()),
-        }
+        // Whoever seals a segment writes the same file.
+        self.lock_derived().await;
+        let written = self.write_epochs().await;
+        self.unlock_derived();
+        written
     }
 }

@@ -17,6 +17,7 @@ use crate::log::{Control, Log, LogInner};
 use crate::recovery::{Snapshots, load_producers};
 use crate::scan::{ScanDepth, scan};
 use crate::segment::Segment;
+use crate::segment_files::remove_segment_files;
 use crate::txn_index::TxnIndex;
 
 impl Log {
@@ -82,7 +83,7 @@ impl LogInner {
         self.shared.forget_sealed(self.key);
         // Their producer snapshots stay until the producers have been loaded: see `replace_stale`.
         for base_offset in bases.into_iter().filter(|&base| base > segment_base) {
-            self.remove_segment_files(base_offset).await?;
+            remove_segment_files(&self.directory, base_offset).await?;
         }
         let file = self.segment_file(segment_base).await?;
         let failed = || StoreError::io("cutting", file.path());

@@ -120,7 +120,7 @@ impl GroupHost {
             }
         }
         for notice in notices {
-            tracing::warn!(%partition, "{notice:?}");
+            tracing::warn!(%partition, "{notice}");
         }
         let high_watermark = partition.high_watermark();
         let effects = self

@@ -59,11 +59,14 @@ async fn read_requests<H: Handler>(
             Err(error) => return log_end(connection, &error),
         }
         note_phase(connection, &frames);
-        let received = async {
-            wait_for_memory(connection, &frames, &mut reservation).await?;
-            frames.receive(&connection.transport).await
-        };
-        if let Err(error) = received.await {
+        if let Err(error) = wait_for_memory(connection, &frames, &mut reservation).await {
+            return log_end(connection, &error);
+        }
+        // While it waited it counted as working, and a stop does not interrupt that.
+        if connection.is_closing.get() {
+            return;
+        }
+        if let Err(error) = frames.receive(&connection.transport).await {
             return log_end(connection, &error);
         }
     }

@@ -3,18 +3,19 @@
 
 use std::path::Path;
 
-use engine_runtime::{File, OpenOptions, fs};
+use engine_runtime::{File, OpenOptions};
 
 use super::rebuild::{Rebuild, SegmentToRebuild};
 use super::repair::RecoveredLog;
 use super::{RecoveryReport, run_all};
 use crate::error::StoreError;
 use crate::layout::{
-    INDEX_SUFFIX, LOG_START_OFFSET_CHECKPOINT, LOG_SUFFIX, RECOVERY_POINT_CHECKPOINT,
-    TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, partition_folder, segment_file,
+    LOG_START_OFFSET_CHECKPOINT, LOG_SUFFIX, RECOVERY_POINT_CHECKPOINT, partition_folder,
+    segment_file,
 };
 use crate::limits::LOGS_IN_FLIGHT_MAX;
 use crate::load::{find_segments, load_indexes};
+use crate::segment_files::remove_segment_files;
 use crate::store::{Progress, find_partitions, read_checkpoint};
 
 /// Scans every log of the directory.
@@ -82,7 +83,7 @@ async fn scan_log(
     for (index, segment) in segments.iter().enumerate().skip(from) {
         let (base_offset, size) = (segment.base_offset, segment.file_size_bytes);
         if is_cut {
-            remove_segment(directory, base_offset).await?;
+            remove_segment_files(directory, base_offset).await?;
             continue;
         }
         // What the recovery point vouches for is not read again.
@@ -127,23 +128,4 @@ async fn cut(directory: &Path, base_offset: i64, position: u64) -> Result<(), St
     };
     let file = File::open(&path, options).await.map_err(failed())?;
     file.set_len(position).await.map_err(failed())
-}
-
-async fn remove_segment(directory: &Path, base_offset: i64) -> Result<(), StoreError> {
-    let suffixes = [
-        LOG_SUFFIX,
-        INDEX_SUFFIX,
-        TIME_INDEX_SUFFIX,
-        TXN_INDEX_SUFFIX,
-    ];
-    for suffix in suffixes {
-        let path = segment_file(directory, base_offset, suffix);
-        match fs::remove_file(&path).await {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(StoreError::io("removing", &path)(error));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }
