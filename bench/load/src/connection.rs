@@ -1,18 +1,18 @@
 //! One blocking connection: whole frames out, whole frames in. Several answers that arrive together
 //! cost one system call.
 
-use std::io::{self, Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 
 use net_wire::Request;
-use net_wire::frame::{FRAME_PREFIX_SIZE_BYTES, read_response, write_request};
+use net_wire::frame::{read_response, write_request};
 
 use crate::failure::Failure;
+use crate::incoming::Incoming;
 
 /// An answer that takes longer is a broker that hangs. Parked polls set their own.
-const ANSWER_SECONDS_MAX: u64 = 60;
-const BUFFER_SIZE_BYTES: usize = 64 << 10;
+pub(crate) const ANSWER_SECONDS_MAX: u64 = 60;
 /// Every request carries it: answers come in the order of requests, so it tells nothing.
 pub(crate) const CORRELATION_ID: i32 = 7;
 pub(crate) const CLIENT_ID: &str = "load";
@@ -21,10 +21,7 @@ pub(crate) const CLIENT_ID: &str = "load";
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: TcpStream,
-    buffer: Vec<u8>,
-    /// The frame handed out last ends here; what follows is not yet handed out.
-    start: usize,
-    end: usize,
+    incoming: Incoming,
 }
 
 impl Connection {
@@ -35,9 +32,7 @@ impl Connection {
         stream.set_read_timeout(Some(Duration::from_secs(ANSWER_SECONDS_MAX)))?;
         Ok(Self {
             stream,
-            buffer: vec![0; BUFFER_SIZE_BYTES],
-            start: 0,
-            end: 0,
+            incoming: Incoming::default(),
         })
     }
 
@@ -53,38 +48,10 @@ impl Connection {
 
     /// The next frame, without its length.
     pub(crate) fn receive(&mut self) -> Result<&[u8], Failure> {
-        self.fill(FRAME_PREFIX_SIZE_BYTES)?;
-        let prefix = &self.buffer[self.start..self.start + FRAME_PREFIX_SIZE_BYTES];
-        let size = u32::from_be_bytes(prefix.try_into().expect("a prefix is four bytes")) as usize;
-        self.fill(FRAME_PREFIX_SIZE_BYTES + size)?;
-        let from = self.start + FRAME_PREFIX_SIZE_BYTES;
-        self.start = from + size;
-        Ok(&self.buffer[from..from + size])
-    }
-
-    /// Reads until `size` bytes behind `start` are there.
-    fn fill(&mut self, size: usize) -> io::Result<()> {
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
+        while !self.incoming.has_frame() {
+            self.incoming.receive(&mut self.stream)?;
         }
-        if self.start + size > self.buffer.len() {
-            self.buffer.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
-            if size > self.buffer.len() {
-                self.buffer.resize(size.next_power_of_two(), 0);
-            }
-        }
-        while self.end - self.start < size {
-            let read = self.stream.read(&mut self.buffer[self.end..])?;
-            if read == 0 {
-                return Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the broker closed the connection",
-                ));
-            }
-            self.end += read;
-        }
-        Ok(())
+        Ok(self.incoming.next_frame().expect("a whole frame is there"))
     }
 
     /// One request and its answer.

@@ -1,6 +1,6 @@
 //! The load generator: one experiment against any broker that speaks Kafka's protocol.
 //!
-//! Raw sockets and threads, batches encoded once before the start, so that what is measured is the
+//! Raw sockets, batches encoded once before the start, so that what is measured is the
 //! broker. Open loop with `--rate`: latency counts from the moment a request was due, not from the
 //! moment it could be sent. Without it: saturation with a fixed number of requests in flight.
 //! Run by `bench/compare`, which starts the brokers; runs on ordinary threads, never on a shard.
@@ -20,10 +20,12 @@ mod connection;
 mod end_to_end;
 mod failure;
 mod fetch;
+mod incoming;
 mod park;
 mod produce;
 mod report;
 mod run;
+mod saturate;
 mod schedule;
 mod topic;
 mod usage;

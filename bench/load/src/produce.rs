@@ -1,6 +1,5 @@
 //! Produce: pre-encoded batches, one partition each, as fast as the answers allow or by the clock.
 
-use std::collections::VecDeque;
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::mpsc;
@@ -13,6 +12,7 @@ use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::report::Report;
 use crate::run::{Phase, Tally, run};
+use crate::saturate::{Work, saturate};
 use crate::schedule::Schedule;
 use crate::topic;
 
@@ -23,22 +23,26 @@ pub(crate) fn measure(target: &Target, options: &Produce) -> Result<Report, Fail
     let frames = (0..target.partitions)
         .map(|partition| produce_frame(&target.topic, partition, &batch, options.acks))
         .collect::<Result<Vec<_>, Failure>>()?;
+    let work = Work {
+        frames: &frames,
+        batch_size_bytes: batch.len(),
+        depth: options.depth.max(1),
+    };
     let started = Instant::now();
-    let (tally, cost) = run(target, target.connections, |index, phase| {
-        let worker = Worker {
-            frames: &frames,
-            batch_size_bytes: batch.len(),
-            next: index,
-        };
-        match options.rate {
-            _ if options.acks == 0 => worker.unanswered(target, phase),
-            None => worker.saturate(target, options.depth.max(1), phase),
-            Some(rate) => {
-                let schedule = Schedule::new(started, rate, index, target.connections);
-                worker.by_the_clock(target, schedule, phase)
+    let (tally, cost) = if options.acks != 0 && options.rate.is_none() {
+        run(target, 1, |_, phase| saturate(target, work, phase))?
+    } else {
+        run(target, target.connections, |index, phase| {
+            let worker = Worker { work, next: index };
+            match options.rate {
+                Some(rate) if options.acks != 0 => {
+                    let schedule = Schedule::new(started, rate, index, target.connections);
+                    worker.by_the_clock(target, schedule, phase)
+                }
+                _ => worker.unanswered(target, phase),
             }
-        }
-    })?;
+        })?
+    };
     let mut report = Report::default();
     report.put_work(
         &cost,
@@ -52,40 +56,18 @@ pub(crate) fn measure(target: &Target, options: &Produce) -> Result<Report, Fail
     Ok(report)
 }
 
-/// One connection's share of the work.
+/// One connection's share of the work, on a thread of its own.
 struct Worker<'a> {
-    /// One request for each partition.
-    frames: &'a [Vec<u8>],
-    batch_size_bytes: usize,
+    work: Work<'a>,
     /// Counts up; modulo the partitions it is the next partition.
     next: usize,
 }
 
 impl Worker<'_> {
     fn next_frame(&mut self) -> &[u8] {
-        let frame = &self.frames[self.next % self.frames.len()];
+        let frame = &self.work.frames[self.next % self.work.frames.len()];
         self.next += 1;
         frame
-    }
-
-    /// Keeps `depth` requests in flight.
-    fn saturate(mut self, target: &Target, depth: usize, phase: &Phase) -> Result<Tally, Failure> {
-        let mut connection = Connection::open(&target.bootstrap)?;
-        let mut tally = Tally::default();
-        let mut in_flight = VecDeque::with_capacity(depth);
-        loop {
-            while in_flight.len() < depth && !phase.stopped() {
-                in_flight.push_back(Instant::now());
-                connection.send(self.next_frame())?;
-            }
-            let Some(began) = in_flight.pop_front() else {
-                return Ok(tally);
-            };
-            check_produced(connection.receive()?)?;
-            if phase.measures() {
-                tally.count(began, self.batch_size_bytes);
-            }
-        }
     }
 
     /// acks=0: what the socket takes.
@@ -96,7 +78,7 @@ impl Worker<'_> {
             let began = Instant::now();
             connection.send(self.next_frame())?;
             if phase.measures() {
-                tally.count(began, self.batch_size_bytes);
+                tally.count(began, self.work.batch_size_bytes);
             }
         }
         Ok(tally)
@@ -111,7 +93,7 @@ impl Worker<'_> {
     ) -> Result<Tally, Failure> {
         let mut connection = Connection::open(&target.bootstrap)?;
         let writer = connection.writer()?;
-        let size = self.batch_size_bytes;
+        let size = self.work.batch_size_bytes;
         let (sent, due) = mpsc::channel();
         thread::scope(|scope| {
             let sender = scope.spawn(|| self.send_by_the_clock(writer, schedule, sent, phase));
