@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use engine_runtime::AppendBuf;
 
-use crate::limits::{CHUNK_SIZES_BYTES, FREE_CHUNKS_MAX, GROWTH_BUDGET_PART};
+use crate::limits::{CHUNK_SIZES_BYTES, GROWTH_BUDGET_PART};
 
 /// Names a chunk of a tail: which log's, and which of its chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,14 +18,18 @@ pub struct ChunkKey {
 
 /// The chunks of one shard. Lives on its core, shared by the tails of the core's logs.
 ///
-/// Memory is never registered with the ring and never pre-touched: an idle broker is small.
+/// Memory is never registered with the ring and never pre-touched: an idle broker is small. What
+/// was touched once is kept for the next log, within the budget: new memory costs several times
+/// what filling it does, most of all on a virtual machine, whose host backs every page anew.
 #[derive(Debug)]
 pub struct ChunkPool {
     budget_bytes: usize,
     used_bytes: Cell<usize>,
     /// Tails that hold a chunk.
     tails: Cell<usize>,
+    /// Empty chunks of each size; with those in use they stay within the budget.
     free: RefCell<[Vec<AppendBuf>; CHUNK_SIZES_BYTES.len()]>,
+    free_bytes: Cell<usize>,
     /// Chunks in the order they were taken: the order in which they are evicted.
     order: RefCell<VecDeque<ChunkKey>>,
 }
@@ -39,6 +43,7 @@ impl ChunkPool {
             used_bytes: Cell::new(0),
             tails: Cell::new(0),
             free: RefCell::default(),
+            free_bytes: Cell::new(0),
             order: RefCell::default(),
         }
     }
@@ -92,11 +97,13 @@ impl ChunkPool {
 
     pub(crate) fn take(&self, size_index: usize, key: ChunkKey) -> AppendBuf {
         let size_bytes = CHUNK_SIZES_BYTES[size_index];
-        let recycled = self.free.borrow_mut()[size_index].pop();
-        let buffer = recycled.unwrap_or_else(|| AppendBuf::new(size_bytes, 0));
-        assert!(buffer.is_empty());
         self.used_bytes.set(self.used_bytes.get() + size_bytes);
         self.order.borrow_mut().push_back(key);
+        let buffer = self.take_free(size_index).unwrap_or_else(|| {
+            self.shed_free();
+            AppendBuf::new(size_bytes, 0)
+        });
+        assert!(buffer.is_empty());
         buffer
     }
 
@@ -105,9 +112,54 @@ impl ChunkPool {
         let size_bytes = CHUNK_SIZES_BYTES[size_index];
         assert!(self.used_bytes.get() >= size_bytes);
         self.used_bytes.set(self.used_bytes.get() - size_bytes);
-        let free = &mut self.free.borrow_mut()[size_index];
-        if free.len() < FREE_CHUNKS_MAX[size_index] && buffer.try_reset(0) {
-            free.push(buffer);
+        let kept_bytes = self.used_bytes.get() + self.free_bytes.get() + size_bytes;
+        if kept_bytes <= self.budget_bytes && buffer.try_reset(0) {
+            self.free_bytes.set(self.free_bytes.get() + size_bytes);
+            self.free.borrow_mut()[size_index].push(buffer);
         }
+    }
+
+    fn take_free(&self, size_index: usize) -> Option<AppendBuf> {
+        let buffer = self.free.borrow_mut()[size_index].pop()?;
+        let size_bytes = CHUNK_SIZES_BYTES[size_index];
+        self.free_bytes.set(self.free_bytes.get() - size_bytes);
+        Some(buffer)
+    }
+
+    /// Gives free chunks back to the system, the largest first, until a new one fits the budget.
+    fn shed_free(&self) {
+        for size_index in (0..CHUNK_SIZES_BYTES.len()).rev() {
+            while self.used_bytes.get() + self.free_bytes.get() > self.budget_bytes
+                && self.take_free(size_index).is_some()
+            {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: ChunkKey = ChunkKey { log: 0, chunk: 0 };
+
+    #[test]
+    fn touched_memory_is_kept_within_the_budget_and_makes_room_for_other_sizes() {
+        let pool = ChunkPool::new(CHUNK_SIZES_BYTES[3]);
+        let first = pool.take(2, KEY);
+        let second = pool.take(2, KEY);
+        pool.give_back(2, first);
+        assert_eq!(pool.free_bytes.get(), CHUNK_SIZES_BYTES[2]);
+        pool.give_back(2, second);
+        assert_eq!(pool.free_bytes.get(), 2 * CHUNK_SIZES_BYTES[2]);
+
+        let again = pool.take(2, KEY);
+        assert_eq!(pool.free_bytes.get(), CHUNK_SIZES_BYTES[2]);
+        let other = pool.take(3, KEY);
+        assert_eq!(pool.free_bytes.get(), 0);
+        pool.give_back(2, again); // the other one takes the whole budget
+        assert_eq!(pool.free_bytes.get(), 0);
+        pool.give_back(3, other);
+        assert_eq!(pool.free_bytes.get(), CHUNK_SIZES_BYTES[3]);
+        assert_eq!(pool.used_bytes(), 0);
     }
 }

@@ -8,9 +8,6 @@ use engine_base::{KIB, MIB};
 /// touched first at a fifth of what the same in blocks costs (`send-paths` measures it).
 pub const CHUNK_SIZES_BYTES: [usize; 5] = [4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, 2 * MIB];
 
-/// Emptied chunks kept for the next log, for each size. More are given back to the allocator.
-pub const FREE_CHUNKS_MAX: [usize; 5] = [256, 64, 32, 16, 8];
-
 /// The chunks that logs append to take at most one such part of the budget together: beyond it
 /// chunks stop growing. A log whose last chunk is evicted must read its last block back from disk
 /// before it can append again, so chunks that are mostly empty must not press each other out.
