@@ -50,8 +50,8 @@ struct Pending {
 /// Requests of one connection that wait for their answers.
 pub(crate) struct Pipeline {
     queue: RefCell<VecDeque<Pending>>,
-    /// Answers computed but not yet handed to the sender.
-    pushed: RefCell<Option<Waker>>,
+    /// The sender, while it waits for an answer.
+    sender: RefCell<Option<Waker>>,
     popped: Notify,
     is_ended: Cell<bool>,
 }
@@ -67,7 +67,7 @@ impl Pipeline {
     pub(crate) fn new() -> Self {
         Self {
             queue: RefCell::new(VecDeque::new()),
-            pushed: RefCell::new(None),
+            sender: RefCell::new(None),
             popped: Notify::new(),
             is_ended: Cell::new(false),
         }
@@ -80,17 +80,23 @@ impl Pipeline {
         reservation: Reservation,
     ) {
         self.wait_until(|len| len < REQUESTS_IN_FLIGHT_MAX).await;
-        // The first poll does the ordered part. It has no waker of its own: whatever is still
-        // pending is polled again by the sender, with the sender's.
-        let mut context = Context::from_waker(Waker::noop());
-        if let Poll::Ready(result) = poll_guarded(&mut future, &mut context) {
+        // The first poll does the ordered part. The oldest request is polled for the sender that
+        // waits for it; the sender gets to the others by itself, when the oldest is answered.
+        let is_oldest = self.queue.borrow().is_empty();
+        let sender = self.sender.borrow().clone().filter(|_| is_oldest);
+        let mut context = Context::from_waker(sender.as_ref().unwrap_or(Waker::noop()));
+        let polled = poll_guarded(&mut future, &mut context);
+        let is_ready = polled.is_ready();
+        if let Poll::Ready(result) = polled {
             future = Box::pin(std::future::ready(result));
         }
         self.queue.borrow_mut().push_back(Pending {
             future,
             _reservation: reservation,
         });
-        self.wake_sender();
+        if is_oldest && is_ready {
+            self.wake_sender();
+        }
     }
 
     /// Waits until every request pushed so far has its answer.
@@ -116,7 +122,7 @@ impl Pipeline {
     }
 
     fn wake_sender(&self) {
-        if let Some(waker) = self.pushed.borrow_mut().take() {
+        if let Some(waker) = self.sender.borrow_mut().take() {
             waker.wake();
         }
     }
@@ -164,7 +170,7 @@ impl Pipeline {
         if self.is_ended.get() && self.queue.borrow().is_empty() {
             return Poll::Ready(Next::Ended);
         }
-        *self.pushed.borrow_mut() = Some(context.waker().clone());
+        *self.sender.borrow_mut() = Some(context.waker().clone());
         Poll::Pending
     }
 }
