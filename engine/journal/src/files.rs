@@ -19,7 +19,7 @@ pub const JOURNAL_FILE_PREFIX: &str = "ottla-journal-";
 /// What the name of a marker that voids journal files begins with.
 pub const VOID_MARKER_PREFIX: &str = "ottla-void-";
 
-/// A marker names at most `FILES_MAX` files of each of `SHARDS_MAX` shards.
+/// A marker names at most `FILES_HARD_MAX` files of each of `SHARDS_MAX` shards.
 const VOID_MARKER_SIZE_BYTES_MAX: usize = 1 << 20;
 /// Larger files are not ours.
 const READ_SIZE_BYTES_MAX: usize = 4 * FILE_SIZE_BYTES as usize;

@@ -15,7 +15,7 @@ use engine_runtime::{AppendBuf, File, WriteMode};
 
 use crate::entry::{ENTRY_HEADER_SIZE_BYTES, EntryHeader, FileHeader};
 use crate::files::{JournalOptions, PreparedFile, prepare_file};
-use crate::limits::{ENTRY_SIZE_BYTES_MAX, FILES_MAX};
+use crate::limits::{ENTRY_SIZE_BYTES_MAX, FILES_HARD_MAX};
 
 const BLOCK: u64 = BLOCK_SIZE_BYTES as u64;
 
@@ -137,6 +137,17 @@ impl Journal {
         self.position + size + BLOCK <= self.active().size_bytes
     }
 
+    /// The largest payload whose entry fits the present file.
+    #[must_use]
+    pub fn payload_size_left(&self) -> usize {
+        let left = self
+            .active()
+            .size_bytes
+            .saturating_sub(self.position + BLOCK);
+        let entry = left.min(ENTRY_SIZE_BYTES_MAX as u64) as usize;
+        entry.saturating_sub(ENTRY_HEADER_SIZE_BYTES)
+    }
+
     /// Payload bytes that an entry may hold in any file.
     #[must_use]
     pub fn payload_size_max(&self) -> usize {
@@ -223,15 +234,18 @@ impl Journal {
         !self.free.is_empty()
     }
 
-    /// Whether another file may be made ([`prepare_file`]) and added.
+    /// Files in use and free.
     #[must_use]
-    pub fn wants_file(&self) -> bool {
-        self.free.is_empty() && self.files.len() < FILES_MAX
+    pub fn file_count(&self) -> usize {
+        self.files.len() + self.free.len()
     }
 
-    /// Adds a file that was prepared in the background.
+    /// Adds a file that was prepared ([`prepare_file`]) in the background.
+    ///
+    /// # Panics
+    /// When there are [`FILES_HARD_MAX`] files.
     pub fn add_file(&mut self, prepared: PreparedFile) {
-        assert!(self.files.len() + self.free.len() < FILES_MAX);
+        assert!(self.file_count() < FILES_HARD_MAX);
         self.free.push_back(FreeFile {
             prepared,
             free_from_tail: 0,

@@ -72,6 +72,9 @@ pub(crate) fn advance_part(shared: &Shared, part: &Part, file: u64) -> u64 {
         }
         Work::Image { segment_base } => {
             hold_image(state, *segment_base, part, file);
+            if state.wants_image == Some(*segment_base) {
+                state.wants_image = None;
+            }
             0
         }
     }

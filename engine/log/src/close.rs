@@ -16,6 +16,7 @@ use crate::layout::{
 };
 use crate::limits::LOGS_IN_FLIGHT_MAX;
 use crate::log::LogInner;
+use crate::pool::remove_pool_files;
 use crate::recovery::{write_clean_file, write_offsets};
 use crate::shared::{Condition, Shared};
 use crate::store::{LogStore, journal_error};
@@ -149,6 +150,7 @@ pub async fn complete_clean_stop(
             .await
             .map_err(journal_error)?;
     }
+    remove_pool_files(directory).await?;
     write_clean_file(directory, broker_epoch).await
 }
 
@@ -204,7 +206,7 @@ impl LogInner {
             .segment(base_offset)
             .is_some_and(|segment| segment.is_created);
         if !is_created {
-            self.ensure_space(base_offset, 1).await?;
+            self.created_file(base_offset).await?;
         }
         self.seal(base_offset).await
     }

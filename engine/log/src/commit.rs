@@ -284,7 +284,7 @@ impl EntryPlan {
                     start_offset: *start_offset,
                 };
                 self.put(&CommitRecord { log: log.id, body }, 0, InlineSource::None);
-                // Before files go: recovery would miss them.
+                // Before files go, to be written over by other logs: recovery would miss them.
                 self.must_be_durable = true;
             }
             Control::Truncated {
@@ -395,22 +395,30 @@ pub(crate) fn take_parts(log: &Rc<LogInner>, room: &mut usize, parts: &mut Vec<P
             work,
             image: Cell::new(None),
         };
-        let size = part.entry_size_bytes();
+        has_large = matches!(part.work, Work::Large(_));
+        let mut size = part.entry_size_bytes();
+        if has_large {
+            size += part.preparation_size_bytes();
+        }
         if size > *room {
             return Left::NoRoom;
         }
         *room -= size;
-        has_large = matches!(part.work, Work::Large(_));
         let mut state = log.state.borrow_mut();
         match &part.work {
             Work::Control(_) => drop(state.controls.pop_front()),
             Work::Small(_) | Work::Large(_) => drop(state.pending.pop_front()),
-            Work::Image { .. } => state.wants_image = None,
+            // Wanted until it is written.
+            Work::Image { .. } => {}
         }
         state.is_in_commit = true;
         drop(state);
+        let has_image = matches!(part.work, Work::Image { .. });
         let is_cut = matches!(part.work, Work::Control(Control::Truncated { .. }));
         parts.push(part);
+        if has_image {
+            return Left::Nothing;
+        }
         if is_cut {
             // The cut is done when its entry is written. An image behind it in that entry would
             // put back what was cut off, over what is written there later.

@@ -7,8 +7,8 @@ use engine_base::{GIB, MIB, ShardId};
 use engine_journal::limits as journal_limits;
 
 use crate::limits::{
-    CHECKPOINT_AFTER_BYTES, DESTAGE_SIZE_BYTES, FREE_SPACE_BYTES_MIN, SEGMENT_SIZE_BYTES_MAX,
-    SMALL_UNIT_SIZE_BYTES_MAX,
+    CHECKPOINT_AFTER_BYTES, DESTAGE_SIZE_BYTES, FREE_SPACE_BYTES_MIN, POOL_FILE_SIZE_BYTES_MIN,
+    POOL_SIZE_BYTES_MAX, SEGMENT_SIZE_BYTES_MAX, SMALL_UNIT_SIZE_BYTES_MAX,
 };
 
 /// What "kept" means for a log (`ottla.durability`).
@@ -114,19 +114,25 @@ pub struct StoreConfig {
     pub free_space_bytes_min: u64,
     /// Files that the store may have open: its share of the process's limit.
     pub open_files_max: usize,
+    /// Bytes of recycled segment files to keep (`ottla.pool.bytes`); zero keeps none.
+    pub pool_size_bytes_max: u64,
+    /// A smaller file is not recycled; tests shrink it.
+    pub pool_file_size_bytes_min: u64,
     /// Sizes that tests shrink.
     pub sizes: Sizes,
     /// All of them, but in the tests that prove that they are needed.
     pub guards: Guards,
 }
 
-/// The three guards of the commit pipeline. Always on: only the feature `broken-guards` lets a
+/// The guards of the commit pipeline and of the pool. Always on: only the feature `broken-guards` lets a
 /// test remove one, to prove that the crash enumeration finds its absence.
 #[derive(Clone, Copy, Debug)]
 pub struct Guards {
     tail_image: bool,
     segment_before_entry: bool,
     generation: bool,
+    names_before_reuse: bool,
+    end_of_data: bool,
 }
 
 impl Default for Guards {
@@ -135,6 +141,8 @@ impl Default for Guards {
             tail_image: true,
             segment_before_entry: true,
             generation: true,
+            names_before_reuse: true,
+            end_of_data: true,
         }
     }
 }
@@ -153,6 +161,16 @@ impl Guards {
     /// A truncation is in the journal, with a new generation, before it is acknowledged.
     pub(crate) fn generation(self) -> bool {
         self.generation
+    }
+
+    /// That a file changed its owner is durable before its bytes change.
+    pub(crate) fn names_before_reuse(self) -> bool {
+        self.names_before_reuse
+    }
+
+    /// Old bytes of a recycled file never follow data, or begin a segment, where a batch could.
+    pub(crate) fn end_of_data(self) -> bool {
+        self.end_of_data
     }
 
     /// Without the tail image.
@@ -181,6 +199,26 @@ impl Guards {
     pub fn without_generation() -> Self {
         Self {
             generation: false,
+            ..Self::default()
+        }
+    }
+
+    /// Without the syncs between a recycled file's renames and its next write.
+    #[cfg(feature = "broken-guards")]
+    #[must_use]
+    pub fn without_names_before_reuse() -> Self {
+        Self {
+            names_before_reuse: false,
+            ..Self::default()
+        }
+    }
+
+    /// Without the zeroes between data and the old bytes of a recycled file.
+    #[cfg(feature = "broken-guards")]
+    #[must_use]
+    pub fn without_end_of_data() -> Self {
+        Self {
+            end_of_data: false,
             ..Self::default()
         }
     }
@@ -227,6 +265,8 @@ impl StoreConfig {
             cache_size_bytes: 128 * MIB,
             free_space_bytes_min: FREE_SPACE_BYTES_MIN,
             open_files_max: usize::MAX,
+            pool_size_bytes_max: POOL_SIZE_BYTES_MAX,
+            pool_file_size_bytes_min: POOL_FILE_SIZE_BYTES_MIN,
             sizes: Sizes::default(),
             guards: Guards::default(),
         }

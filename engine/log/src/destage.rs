@@ -91,6 +91,7 @@ async fn set_free(shared: &Rc<Shared>, next: u64) -> Result<(), StoreError> {
     let pinning: Vec<_> = shared.logs().into_iter().filter(is_pinning).collect();
     destage_logs(&pinning).await?;
     refresh_images(shared, next).await?;
+    await_writes(shared).await;
     if shared.bytes_since_sync.get() >= shared.config.sizes.checkpoint_after_bytes / 2 {
         shared.bytes_since_sync.set(0);
         let logs = shared.logs();
@@ -104,6 +105,22 @@ async fn set_free(shared: &Rc<Shared>, next: u64) -> Result<(), StoreError> {
     shared.releasable_tail.set(next);
     shared.commit_wake.notify_one();
     Ok(())
+}
+
+/// Waits for the segment writes that are under way. One that began while the older files still held
+/// its first block is torn by a power cut as long as no flush covers it: the flush must come behind.
+async fn await_writes(shared: &Rc<Shared>) {
+    for log in shared.logs() {
+        let written: Vec<i64> = {
+            let state = log.state.borrow();
+            let segments = state.segments.iter().filter(|segment| segment.is_writing);
+            segments.map(|segment| segment.base_offset).collect()
+        };
+        for segment_base in written {
+            log.lock_segment(segment_base).await;
+            log.unlock_segment(segment_base);
+        }
+    }
 }
 
 /// Bytes that wait in newer journal files were appended behind a block that only the older files
@@ -260,6 +277,7 @@ impl LogInner {
             }
             let range = segment.destaged_position..end;
             let (position, slices) = state.tail.blocks(segment_base, range);
+            self.guard_end_of_data(segment, &file, end, &mut pieces);
             cut_into_pieces(&file, position, slices, &mut pieces);
         }
         write_all(pieces)
@@ -281,7 +299,7 @@ impl LogInner {
         self.shared.mark_dirty(self);
         let is_waiting = || {
             let state = self.state.borrow();
-            !state.is_deleted && (state.wants_image.is_some() || state.is_in_commit)
+            !state.is_deleted && state.wants_image.is_some()
         };
         while !self.shared.is_failed() && is_waiting() {
             self.shared.progress.wait().await;

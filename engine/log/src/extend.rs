@@ -1,21 +1,23 @@
 //! Space ahead of a segment's end: made, pre-written and synced before anything relies on it.
 //!
 //! Extending a file on the hot path costs a kernel worker thread for each write and a file-system
-//! commit for each flush; and a journal's flush does not cover a file's metadata. So a segment
-//! grows in steps, by zeroes written once and synced. Only for logs that the journal knows: the
-//! length of their files is not their end.
+//! commit for each flush; and a journal's flush does not cover a file's metadata. So a segment is
+//! a recycled file ([`crate::pool`]), or grows in steps, by zeroes written once and synced. Only
+//! for logs that the journal knows: the length of their files is not their end.
 
 use std::rc::Rc;
 
 use engine_base::align_up;
 use engine_base::limits::BLOCK_SIZE_BYTES;
-use engine_runtime::{BlockBuf, File, OpenOptions, Slice, fs};
+use engine_runtime::{BlockBuf, File, OpenOptions, WriteMode, fs};
 
 use crate::error::StoreError;
 use crate::layout;
-use crate::limits::{EXTEND_SIZE_BYTES_MAX, WRITE_SIZE_BYTES_MAX};
+use crate::limits::{EXTEND_SIZE_BYTES_MAX, ZERO_WRITE_SIZE_BYTES};
+use crate::load::extend_step_for;
 use crate::log::LogInner;
-use crate::write::{cut_into_pieces, write_all};
+use crate::segment::Segment;
+use crate::write::{Piece, cut_into_pieces};
 
 const BLOCK: u64 = BLOCK_SIZE_BYTES as u64;
 
@@ -55,6 +57,22 @@ impl LogInner {
         self.segment_file(segment_base).await
     }
 
+    /// Adds what must lie behind data that ends at `end`; before the data, so that no kill comes
+    /// between ([`Segment::end_of_data_guard`]).
+    pub(crate) fn guard_end_of_data(
+        &self,
+        segment: &Segment,
+        file: &Rc<File>,
+        end: u64,
+        pieces: &mut Vec<Piece>,
+    ) {
+        if self.shared.config.guards.end_of_data()
+            && let Some(zeroes) = segment.end_of_data_guard(end)
+        {
+            cut_into_pieces(file, align_up(end, BLOCK), vec![zeroes], pieces);
+        }
+    }
+
     /// Extends in the background when the space behind the end is less than half a step.
     pub(crate) fn maybe_extend_ahead(self: &Rc<Self>, segment_base: i64) {
         let end = {
@@ -79,9 +97,16 @@ impl LogInner {
     }
 
     async fn extend(&self, segment_base: i64, end: u64) -> Result<(), StoreError> {
+        if self.take_recycled(segment_base).await? {
+            return Ok(());
+        }
         let file = self.created_file(segment_base).await?;
         let (from, until) = {
-            let state = self.state.borrow();
+            let state = &mut *self.state.borrow_mut();
+            // Longer than its data: a start that does not find it listed would leave it so.
+            if let Some(segment) = state.segment_mut(segment_base) {
+                segment.is_synced = false;
+            }
             let segment = state.segment(segment_base).ok_or(StoreError::Failed)?;
             // The last step stops at the segment's limit: a roll comes before it.
             let limit = align_up(state.config.segment_size_bytes(), BLOCK);
@@ -107,8 +132,41 @@ impl LogInner {
         Ok(())
     }
 
+    /// Gives a segment that has no bytes in its file a recycled one. Only a log that filled its
+    /// last segment gets it: it will fill this one, while another would sit on space.
+    async fn take_recycled(&self, segment_base: i64) -> Result<bool, StoreError> {
+        let limit = {
+            let state = self.state.borrow();
+            let limit = state.config.segment_size_bytes();
+            let index = state.segment_index_for(segment_base);
+            let Some(last) = index.checked_sub(1).map(|last| &state.segments[last]) else {
+                return Ok(false);
+            };
+            let segment = &state.segments[index];
+            if segment.file_size_bytes > 0 || last.end_position < limit / 2 {
+                return Ok(false);
+            }
+            align_up(limit, BLOCK)
+        };
+        let path = layout::segment_file(&self.directory, segment_base, layout::LOG_SUFFIX);
+        let Some(size) = self.shared.reuse_file(&path, limit).await? else {
+            return Ok(false);
+        };
+        if let Some(segment) = self.state.borrow_mut().segment_mut(segment_base) {
+            segment.is_created = true;
+            segment.is_synced = false;
+            segment.is_prewritten = true;
+            segment.file = None; // of the name's former holder
+            segment.file_size_bytes = size;
+            segment.recycled_until = size;
+            segment.extend_size_bytes = extend_step_for(size);
+        }
+        self.segment_file(segment_base).await?;
+        Ok(true)
+    }
+
     /// The segment's file, made and durable by name when it does not exist yet.
-    async fn created_file(&self, segment_base: i64) -> Result<Rc<File>, StoreError> {
+    pub(crate) async fn created_file(&self, segment_base: i64) -> Result<Rc<File>, StoreError> {
         let is_created = self
             .state
             .borrow()
@@ -132,6 +190,7 @@ impl LogInner {
         let file = Rc::new(file);
         if let Some(segment) = self.state.borrow_mut().segment_mut(segment_base) {
             segment.is_created = true;
+            segment.is_prewritten = true;
             segment.file_size_bytes = 0;
             segment.file = Some(Rc::clone(&file));
         }
@@ -139,15 +198,16 @@ impl LogInner {
     }
 }
 
+/// One write after the other: they run beside commits, whose writes should not queue behind them.
 async fn write_zeroes(file: &Rc<File>, from: u64, until: u64) -> std::io::Result<()> {
-    let zeroes = BlockBuf::new(WRITE_SIZE_BYTES_MAX).freeze();
-    let mut pieces = Vec::new();
+    let size_max = (until - from).min(ZERO_WRITE_SIZE_BYTES);
+    let zeroes = BlockBuf::new(size_max as usize).freeze();
     let mut position = from;
     while position < until {
-        let size = (until - position).min(WRITE_SIZE_BYTES_MAX as u64);
-        let slices: Vec<Slice> = vec![zeroes.slice(0..size as usize)];
-        cut_into_pieces(file, position, slices, &mut pieces);
+        let size = (until - position).min(size_max);
+        let piece = zeroes.slice(0..size as usize);
+        file.write_at(position, [piece], WriteMode::Plain).await?;
         position += size;
     }
-    write_all(pieces).await
+    Ok(())
 }

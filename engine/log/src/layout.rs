@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use engine_base::Uuid;
+use engine_base::{ShardId, Uuid};
 
 /// Exists from a clean stop to the next start.
 pub const CLEAN_SHUTDOWN_FILE: &str = ".kafka_cleanshutdown";
@@ -86,6 +86,12 @@ pub fn deleted_folder(topic: &str, partition: i32, unique: Uuid) -> String {
 #[must_use]
 pub fn segment_file(directory: &Path, base_offset: i64, suffix: &str) -> PathBuf {
     directory.join(format!("{base_offset:020}{suffix}"))
+}
+
+/// A recycled segment file of a shard, in the root.
+#[must_use]
+pub fn pool_file(root: &Path, shard: ShardId, number: u64) -> PathBuf {
+    root.join(format!("{POOL_FILE_PREFIX}{}-{number}", shard.0))
 }
 
 /// The base offset in the name of a segment's file with this suffix.

@@ -28,6 +28,7 @@ mod destage;
 mod error;
 mod extend;
 mod hold;
+mod journal_room;
 #[cfg(test)]
 mod kafka_files;
 pub mod layout;
@@ -37,6 +38,7 @@ mod load;
 mod log;
 mod offset_index;
 mod pipeline;
+mod pool;
 pub mod producer_snapshot;
 mod producer_state;
 mod reader;

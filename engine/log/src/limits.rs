@@ -33,6 +33,9 @@ pub const EXTEND_SIZE_BYTES_MIN: u64 = 64 * KIB as u64;
 /// ... to this.
 pub const EXTEND_SIZE_BYTES_MAX: u64 = 16 * MIB as u64;
 
+/// One write of zeroes. Larger ones cost less and hold up the writes of commits longer.
+pub const ZERO_WRITE_SIZE_BYTES: u64 = MIB as u64;
+
 /// Data appended before the journal begins a new file with a checkpoint: half of what a start has
 /// to verify at most.
 pub const CHECKPOINT_AFTER_BYTES: u64 = 256 * MIB as u64;
@@ -47,11 +50,18 @@ pub const SPACE_RETRY_AFTER: Duration = Duration::from_millis(500);
 /// before it rolls again.
 pub const UNSYNCED_SEGMENTS_MAX: usize = 1024;
 
-/// Recycled segment files kept in the root of a log directory; more are removed.
-pub const POOL_FILES_MAX: usize = 4;
+/// Recycled segment files that one shard keeps; more are removed.
+pub const POOL_FILES_MAX: usize = 64;
 
-/// Bytes of recycled segment files kept; files beyond it are removed.
-pub const POOL_SIZE_BYTES_MAX: u64 = 2 * 1024 * MIB as u64;
+/// Bytes of recycled segment files that one shard keeps (`ottla.pool.bytes`); files beyond it are
+/// removed. Retention comes in bursts, five minutes apart: the pool should last for one.
+pub const POOL_SIZE_BYTES_MAX: u64 = 8 * 1024 * MIB as u64;
+
+/// The pool holds no more than one such part of the space that is free.
+pub const POOL_FREE_SPACE_PARTS: u64 = 4;
+
+/// A smaller file is not worth a rename and two syncs.
+pub const POOL_FILE_SIZE_BYTES_MIN: u64 = MIB as u64;
 
 /// Aborted transactions in one segment, which the active segment's index holds in memory: 2 MiB.
 /// Beyond it the log rolls early.

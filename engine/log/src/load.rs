@@ -144,6 +144,8 @@ async fn find_segments_and_snapshots(
             let base_offset = parse_segment_file(entry.name.to_str()?, LOG_SUFFIX)?;
             let mut segment = Segment::new(base_offset, engine_runtime::wall_clock_ms());
             segment.is_created = true;
+            // Every block of an empty file will be of our making.
+            segment.is_prewritten = entry.len == 0;
             segment.is_synced = true;
             segment.synced_position = entry.len;
             segment.file_size_bytes = entry.len;

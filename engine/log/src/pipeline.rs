@@ -1,21 +1,23 @@
 //! The commit loop of a shard: takes what arrived, commits it with one journal entry, tells whose
 //! end moved, and begins again. One commit is in flight; what arrives meanwhile joins the next.
-//! It never waits for a timer while there is work.
+//! It never waits for a timer while there is work, and waits for room in the journal only before it
+//! takes what the room is for (`journal_room.rs`).
 //!
 //! Owns the journal. Runs as a task whose panic stops the process.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use engine_journal::{Journal, JournalError, PreparedFile, prepare_file};
+use engine_journal::Journal;
 use engine_runtime::{File, WriteMode, race, sleep};
 
 use crate::advance::{advance_part, hold_image, put_back};
 use crate::commit::{EntryPlan, Left, Part, Work, take_parts};
 use crate::config::Durability;
 use crate::error::StoreError;
+use crate::journal_room::NewFile;
 use crate::limits::{IDLE_MARK_AFTER, SPACE_RETRY_AFTER};
-use crate::log::Log;
+use crate::log::{Log, LogInner};
 use crate::shared::{Condition, Shared};
 use crate::store::{LogStore, journal_error};
 use crate::write::{Piece, cut_into_pieces, write_all};
@@ -68,26 +70,16 @@ impl LogStore {
     }
 }
 
-/// A journal file that is being made, or was.
-#[derive(Default)]
-enum NewFile {
-    #[default]
-    None,
-    Preparing,
-    Ready(PreparedFile),
-    Failed(JournalError),
-}
-
-struct Pipeline {
-    shared: Rc<Shared>,
-    journal: Journal,
+pub(crate) struct Pipeline {
+    pub(crate) shared: Rc<Shared>,
+    pub(crate) journal: Journal,
     /// Data appended since the present journal file began.
-    bytes_in_file: u64,
+    pub(crate) bytes_in_file: u64,
     /// The last entry that a later durable one states as durable.
     vouched: u64,
     /// The last entry that holds more than nothing.
     last_commit: u64,
-    new_file: Rc<RefCell<NewFile>>,
+    pub(crate) new_file: Rc<RefCell<NewFile>>,
     /// Logs whose end moved; kept to be filled again.
     committed: Vec<Log>,
 }
@@ -100,7 +92,12 @@ impl Pipeline {
                 return Err(StoreError::Failed);
             }
             self.release();
-            let parts = self.take();
+            self.take_new_file()?;
+            let room = self.room_for_commit();
+            let mut parts = self.take(room);
+            if parts.is_empty() && room < self.payload_size_max() {
+                parts = self.take_images();
+            }
             if !parts.is_empty() {
                 self.commit(parts).await?;
                 on_committed(&self.committed);
@@ -128,12 +125,14 @@ impl Pipeline {
         let wake = shared.commit_wake.wait();
         if shared.condition.get() == Condition::DiskFull {
             race(wake, sleep(SPACE_RETRY_AFTER)).await;
-            self.maybe_leave_disk_full();
+            self.maybe_leave_disk_full().await;
             return Ok(());
         }
         let is_unvouched =
             self.last_commit > self.vouched && self.journal.durable() >= self.last_commit;
-        if !is_unvouched {
+        // The last file is not for marks: what sets files free writes durable entries anyway.
+        let has_room = self.journal.fits(0) || self.may_begin_file();
+        if !is_unvouched || !has_room {
             wake.await;
             return Ok(());
         }
@@ -146,9 +145,8 @@ impl Pipeline {
         Ok(())
     }
 
-    /// The next parts, as many as one entry can describe.
-    fn take(&mut self) -> Vec<Part> {
-        let mut room = self.journal.payload_size_max();
+    /// The next parts, as many as have room.
+    fn take(&mut self, mut room: usize) -> Vec<Part> {
         let mut parts = Vec::new();
         let queued = self.shared.dirty.borrow().len();
         for _ in 0..queued {
@@ -170,6 +168,23 @@ impl Pipeline {
                 break;
             }
             dirty.push_back(key);
+        }
+        parts
+    }
+
+    /// The images that the background loop waits for, past everything else in their logs' queues:
+    /// commits wait for a journal file, and the file for these.
+    fn take_images(&mut self) -> Vec<Part> {
+        let mut room = self.payload_size_max();
+        let mut parts = Vec::new();
+        for log in self.shared.logs() {
+            match take_image(&log, room) {
+                Some((part, size)) => {
+                    room -= size;
+                    parts.push(part);
+                }
+                None => continue,
+            }
         }
         parts
     }
@@ -249,7 +264,7 @@ impl Pipeline {
         Ok(())
     }
 
-    fn payload_size_max(&self) -> usize {
+    pub(crate) fn payload_size_max(&self) -> usize {
         self.journal.payload_size_max()
     }
 
@@ -297,6 +312,7 @@ impl Pipeline {
                 .expect("pending bytes keep it");
             let range = segment.destaged_position..end;
             let (position, slices) = state.tail.blocks(pending.segment_base, range);
+            log.guard_end_of_data(segment, &file, end, &mut writes.pieces);
             cut_into_pieces(&file, position, slices, &mut writes.pieces);
             if state.config.durability == Durability::Flush {
                 writes.files.push(file);
@@ -359,7 +375,11 @@ impl Pipeline {
         Ok(sequence)
     }
 
-    async fn append(&mut self, plan: &EntryPlan, mode: WriteMode) -> Result<u64, StoreError> {
+    pub(crate) async fn append(
+        &mut self,
+        plan: &EntryPlan,
+        mode: WriteMode,
+    ) -> Result<u64, StoreError> {
         let stated = self.journal.durable();
         let appended = self
             .journal
@@ -370,166 +390,6 @@ impl Pipeline {
         }
         Ok(sequence)
     }
-
-    /// Makes the present journal file one that takes `payload_size` bytes, and that has not
-    /// described more data than a start should verify.
-    async fn make_room(&mut self, payload_size: usize) -> Result<(), StoreError> {
-        loop {
-            if self.shared.is_failed() {
-                return Err(StoreError::Failed);
-            }
-            self.release();
-            self.take_new_file()?;
-            let fits = self.journal.fits(payload_size);
-            let is_due = self.bytes_in_file >= self.shared.config.sizes.checkpoint_after_bytes;
-            if fits && !(is_due && self.journal.has_free_file()) {
-                if is_due || !self.journal.fits(self.journal.payload_size_max()) {
-                    self.prepare_file_ahead();
-                }
-                return Ok(());
-            }
-            if self.journal.has_free_file() {
-                self.journal.switch().await.map_err(journal_error)?;
-                let first = self.journal.file_first_sequence();
-                self.shared.journal_files.borrow_mut().push_back(first);
-                self.bytes_in_file = 0;
-                self.write_checkpoint().await?;
-                self.shared.background_wake.notify_one();
-                continue;
-            }
-            if self.shared.condition.get() == Condition::DiskFull {
-                self.maybe_leave_disk_full();
-            }
-            self.prepare_file_ahead();
-            // A new file, or one that the background loop sets free.
-            self.shared.background_wake.notify_one();
-            let wake = self.shared.progress.wait();
-            race(wake, sleep(SPACE_RETRY_AFTER)).await;
-        }
-    }
-
-    /// Begins making the next journal file, when there may be one more.
-    fn prepare_file_ahead(&mut self) {
-        let is_idle = matches!(*self.new_file.borrow(), NewFile::None);
-        if !is_idle || !self.journal.wants_file() {
-            return;
-        }
-        *self.new_file.borrow_mut() = NewFile::Preparing;
-        let (place, shared) = (Rc::clone(&self.new_file), Rc::clone(&self.shared));
-        let options = self.journal.options().clone();
-        engine_runtime::spawn(async move {
-            let made = prepare_file(&options, options.file_size_bytes).await;
-            *place.borrow_mut() = match made {
-                Ok(file) => NewFile::Ready(file),
-                Err(error) => NewFile::Failed(error),
-            };
-            shared.progress.notify_all();
-        })
-        .detach();
-    }
-
-    fn take_new_file(&mut self) -> Result<(), StoreError> {
-        let new_file = &mut *self.new_file.borrow_mut();
-        match std::mem::take(new_file) {
-            NewFile::None => {}
-            NewFile::Preparing => *new_file = NewFile::Preparing,
-            NewFile::Ready(file) => self.journal.add_file(file),
-            NewFile::Failed(error) => match journal_error(error) {
-                error if error.is_disk_full() => self.shared.enter_disk_full(),
-                error => return Err(error),
-            },
-        }
-        Ok(())
-    }
-
-    /// States every log that the journal knows: the first entries of each file.
-    async fn write_checkpoint(&mut self) -> Result<(), StoreError> {
-        let size_max = self.journal.payload_size_max();
-        let mut plan = EntryPlan::default();
-        // A state of a log with very many unsynced segments is the largest there is.
-        let state_size_max = crate::limits::UNSYNCED_SEGMENTS_MAX * 16 + 256;
-        for log in self.shared.logs() {
-            plan.put_state_of_known(&log);
-            if plan.size_bytes() + state_size_max > size_max && !plan.is_empty() {
-                self.append(&plan, WriteMode::Durable).await?;
-                plan = EntryPlan::default();
-            }
-        }
-        // Also when there is nothing to state: the first entry of a file is always there.
-        self.append(&plan, WriteMode::Durable).await?;
-        Ok(())
-    }
-
-    /// Gives back the journal files that the background loop has made superfluous.
-    fn release(&mut self) {
-        let tail = self.shared.releasable_tail.get();
-        let is_news = self
-            .shared
-            .journal_files
-            .borrow()
-            .front()
-            .is_some_and(|&it| it < tail);
-        // Without any other file, going on is worth more than the guard of one recovery.
-        let is_stuck = !self.journal.has_free_file() && !self.journal.wants_file();
-        if !is_news || (self.ask_for_images(tail) && !is_stuck) {
-            return;
-        }
-        self.journal.release(tail);
-        self.shared
-            .journal_files
-            .borrow_mut()
-            .retain(|&file| file >= tail);
-        for log in self.shared.logs() {
-            let mut state = log.state.borrow_mut();
-            for segment in &mut state.segments {
-                segment.held.release_below(tail);
-            }
-        }
-        self.shared.progress.notify_all();
-    }
-
-    /// A unit that was planned before the background loop began to set files free may have been
-    /// committed since, behind a block that only those files hold. The block is held anew first.
-    fn ask_for_images(&self, tail: u64) -> bool {
-        let mut is_asked = false;
-        for log in self.shared.logs() {
-            let mut state = log.state.borrow_mut();
-            let missing = state.segments.iter().find(|segment| {
-                segment.pinned_bytes() > 0
-                    && !segment.held.allows_rewrite(segment.destaged_position, tail)
-            });
-            if let Some(segment_base) = missing.map(|segment| segment.base_offset)
-                && self.shared.config.guards.tail_image()
-            {
-                state.wants_image = Some(segment_base);
-                is_asked = true;
-                drop(state);
-                self.shared.mark_dirty(&log);
-            }
-        }
-        is_asked
-    }
-
-    fn maybe_leave_disk_full(&self) {
-        let config = &self.shared.config;
-        let space = engine_runtime::fs::disk_space(&config.directory);
-        let has_space =
-            space.is_ok_and(|space| space.available_bytes >= config.free_space_bytes_min);
-        if has_space && self.shared.condition.get() == Condition::DiskFull {
-            tracing::info!(
-                "{}: space is back, appends go on",
-                config.directory.display()
-            );
-            self.shared.condition.set(Condition::Open);
-            for log in self.shared.logs() {
-                if !log.state.borrow().pending.is_empty() {
-                    self.shared.mark_dirty(&log);
-                }
-            }
-            self.shared.progress.notify_all();
-            self.shared.background_wake.notify_one();
-        }
-    }
 }
 
 /// The direct writes of one commit, and the files to sync behind them.
@@ -537,6 +397,25 @@ impl Pipeline {
 struct Writes {
     pieces: Vec<Piece>,
     files: Vec<Rc<File>>,
+}
+
+/// The image that a log wants, and the room that it takes.
+fn take_image(log: &Rc<LogInner>, room: usize) -> Option<(Part, usize)> {
+    let segment_base = {
+        let state = log.state.borrow();
+        state.wants_image.filter(|_| !state.is_deleted)?
+    };
+    let part = Part {
+        log: Rc::clone(log),
+        work: Work::Image { segment_base },
+        image: Cell::new(None),
+    };
+    let size = part.entry_size_bytes();
+    if size > room {
+        return None;
+    }
+    log.state.borrow_mut().is_in_commit = true;
+    Some((part, size))
 }
 
 /// Puts a part, behind its preparation unless that was in an entry of its own.

@@ -4,7 +4,7 @@
 //! ```text
 //! positions:   0 ......... destaged ......... committed ......... end ....... file size
 //!              | in the .log | only in the     | accepted, in the   | pre-written
-//!              |  file       |  journal        |  tail cache only   |  zeroes
+//!              |  file       |  journal        |  tail cache only   |  or recycled
 //! ```
 //! Lives in its log, on the log's core. Bookkeeping only: the commit pipeline and the destager
 //! move the marks when their writes are done.
@@ -37,6 +37,10 @@ pub(crate) struct Segment {
     pub(crate) extend_size_bytes: u64,
     /// Whether the file exists under its name.
     pub(crate) is_created: bool,
+    /// This process made the file: each of its blocks was written and synced.
+    pub(crate) is_prewritten: bool,
+    /// Up to here the file may hold bytes of an earlier life behind the data; beyond, zeroes.
+    pub(crate) recycled_until: u64,
     /// Open when it was needed.
     pub(crate) file: Option<Rc<File>>,
     /// Writes to the data are in flight: one writer for each segment.
@@ -83,6 +87,8 @@ impl Segment {
             file_size_bytes: 0,
             extend_size_bytes: EXTEND_SIZE_BYTES_MIN,
             is_created: false,
+            is_prewritten: false,
+            recycled_until: 0,
             file: None,
             is_writing: false,
             is_extending: false,

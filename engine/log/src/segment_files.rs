@@ -59,6 +59,19 @@ impl LogState {
 }
 
 impl LogInner {
+    /// Removes the files of a segment that the log, durably, does not have any more, but for its
+    /// producer snapshot. The pool may take the segment's own, when `reusable_bytes` of it can be
+    /// written again.
+    pub(crate) async fn retire_segment_files(
+        &self,
+        base_offset: i64,
+        reusable_bytes: u64,
+    ) -> Result<(), StoreError> {
+        let path = layout::segment_file(&self.directory, base_offset, layout::LOG_SUFFIX);
+        self.shared.retire_file(&path, reusable_bytes).await?;
+        remove_segment_files(&self.directory, base_offset).await
+    }
+
     /// The open file of a segment.
     pub(crate) async fn segment_file(&self, segment_base: i64) -> Result<Rc<File>, StoreError> {
         if let Some(file) = self.open_file(segment_base) {

@@ -12,6 +12,7 @@ use crate::config::StoreConfig;
 use crate::error::StoreError;
 use crate::log::LogInner;
 use crate::offset_index::OffsetIndex;
+use crate::pool::Pool;
 use crate::segment_lru::{SegmentKey, SegmentLru};
 use crate::txn_index::TxnIndex;
 
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) sealed_files: RefCell<SegmentLru<Rc<File>>>,
     /// Pages that are being read; whoever wants one of them waits for `progress`.
     pub(crate) pages_loading: RefCell<Vec<PageKey>>,
+    /// Segment files that wait to be written again.
+    pub(crate) pool: RefCell<Pool>,
     /// By index; the place of a deleted log is taken again.
     pub(crate) logs: RefCell<Vec<Option<Rc<LogInner>>>>,
     /// Logs with something for the next commit, in the order they came; each at most once.

@@ -237,6 +237,13 @@ impl LogStore {
             .pages
             .borrow_mut()
             .remove_where(|key| key.log == inner.key);
+        let files: Vec<(i64, u64)> = {
+            let segments = &mut inner.state.borrow_mut().segments;
+            let segments = segments.iter_mut();
+            segments
+                .map(|segment| (segment.base_offset, inner.give_up_file(segment)))
+                .collect()
+        };
         self.shared.forget_sealed(inner.key);
         inner.state.borrow_mut().tail.clear();
 
@@ -250,7 +257,14 @@ impl LogStore {
         fs::sync_dir(directory)
             .await
             .map_err(StoreError::io("syncing", directory))?;
+        let shared = Rc::clone(&self.shared);
         engine_runtime::spawn_maintenance(async move {
+            for (base_offset, reusable_bytes) in files {
+                let path = layout::segment_file(&target, base_offset, layout::LOG_SUFFIX);
+                if let Err(error) = shared.retire_file(&path, reusable_bytes).await {
+                    tracing::warn!("{error}");
+                }
+            }
             if let Err(error) = fs::remove_dir_all(&target).await {
                 tracing::warn!("removing {} failed: {error}", target.display());
             }
@@ -321,6 +335,7 @@ async fn open_shared(config: StoreConfig, logs: usize) -> Result<Shared, StoreEr
         sealed_txns: RefCell::new(SegmentLru::new(SEALED_TXNS_MAX)),
         sealed_files: RefCell::new(SegmentLru::new(sealed_files_max)),
         pages_loading: RefCell::default(),
+        pool: RefCell::default(),
         logs: RefCell::default(),
         dirty: RefCell::default(),
         destage: RefCell::default(),

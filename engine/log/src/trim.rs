@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::layout::SNAPSHOT_SUFFIX;
 use crate::log::{Control, Log, LogInner};
 use crate::retention::{ClockWatch, RetentionInput, RetentionRules, SegmentAge, plan_retention};
-use crate::segment_files::{remove_segment_file, remove_segment_files};
+use crate::segment_files::remove_segment_file;
 
 /// What a maintenance pass needs to know, and what it learns about the clock.
 #[derive(Debug, Default)]
@@ -162,20 +162,22 @@ impl LogInner {
                 && first.is_synced
                 && !first.is_writing
             {
-                let first = state.segments.pop_front().expect("there are two");
-                removed.push(first.base_offset);
+                let mut first = state.segments.pop_front().expect("there are two");
+                removed.push((first.base_offset, self.give_up_file(&mut first)));
             }
         }
         if removed.is_empty() {
             return Ok(());
         }
+        let is_removed = |base: i64| removed.iter().any(|&(found, _)| found == base);
         self.shared
             .pages
             .borrow_mut()
-            .remove_where(|key| key.log == self.key && removed.contains(&key.segment_base));
-        for base_offset in removed {
+            .remove_where(|key| key.log == self.key && is_removed(key.segment_base));
+        for (base_offset, reusable_bytes) in removed {
             self.shared.forget_segment((self.key, base_offset));
-            remove_segment_files(&self.directory, base_offset).await?;
+            self.retire_segment_files(base_offset, reusable_bytes)
+                .await?;
             remove_segment_file(&self.directory, base_offset, SNAPSHOT_SUFFIX).await?;
         }
         // Whoever seals a segment writes the same file.

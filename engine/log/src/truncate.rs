@@ -17,7 +17,6 @@ use crate::log::{Control, Log, LogInner};
 use crate::recovery::{Snapshots, load_producers};
 use crate::scan::{ScanDepth, scan};
 use crate::segment::Segment;
-use crate::segment_files::remove_segment_files;
 use crate::txn_index::TxnIndex;
 
 impl Log {
@@ -58,15 +57,8 @@ impl LogInner {
         };
         self.settle().await?;
         let (segment_base, position) = self.position_of(offset).await?;
-        self.stop_extending(segment_base).await;
         let last_block = self.bytes_before(segment_base, position).await?;
-        let bases: Vec<i64> = self
-            .state
-            .borrow()
-            .segments
-            .iter()
-            .map(|segment| segment.base_offset)
-            .collect();
+        let cut_off = self.stop_extending_from(segment_base).await;
         // The commit loop moves the ends with the entry, in one step.
         let cut = Control::Truncated {
             end_offset: offset,
@@ -82,8 +74,9 @@ impl LogInner {
             .remove_where(|key| key.log == self.key);
         self.shared.forget_sealed(self.key);
         // Their producer snapshots stay until the producers have been loaded: see `replace_stale`.
-        for base_offset in bases.into_iter().filter(|&base| base > segment_base) {
-            remove_segment_files(&self.directory, base_offset).await?;
+        for (base_offset, reusable_bytes) in cut_off {
+            self.retire_segment_files(base_offset, reusable_bytes)
+                .await?;
         }
         let file = self.segment_file(segment_base).await?;
         let failed = || StoreError::io("cutting", file.path());
@@ -110,6 +103,26 @@ impl LogInner {
         // The next sync or stop takes one, wherever the log then ends.
         state.snapshot_offset = -1;
         Ok(())
+    }
+
+    /// Nothing grows the files of this segment and of those behind it any more. Returns the bases
+    /// of the latter, which are about to go, and how many bytes of each can be written again.
+    async fn stop_extending_from(&self, segment_base: i64) -> Vec<(i64, u64)> {
+        let bases: Vec<i64> = {
+            let state = self.state.borrow();
+            let segments = state.segments.iter();
+            let affected = segments.filter(|segment| segment.base_offset >= segment_base);
+            affected.map(|segment| segment.base_offset).collect()
+        };
+        for &base_offset in &bases {
+            self.stop_extending(base_offset).await;
+        }
+        let mut state = self.state.borrow_mut();
+        let behind = state.segments.iter_mut();
+        behind
+            .filter(|segment| segment.base_offset > segment_base)
+            .map(|segment| (segment.base_offset, self.give_up_file(segment)))
+            .collect()
     }
 
     /// Everything accepted is committed, in its segment and synced.
@@ -211,6 +224,7 @@ impl LogInner {
         assert_eq!(old.base_offset, segment_base);
         fresh.held = std::mem::take(&mut old.held);
         fresh.file = old.file.take();
+        fresh.is_prewritten = old.is_prewritten;
         fresh.synced_position = 0;
         if let Some(index) = &mut fresh.index {
             // The files may hold entries behind the cut: they are written anew.

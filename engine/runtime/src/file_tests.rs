@@ -3,8 +3,8 @@
 use std::io;
 
 use crate::fs::{
-    DirEntry, create_dir_all, exists, probe_direct_io, read_dir, read_file, remove_dir_all,
-    remove_file, rename, sync_dir, sync_filesystem, write_file_atomic,
+    DirEntry, create_dir_all, exists, has_other_names, probe_direct_io, read_dir, read_file,
+    remove_dir_all, remove_file, rename, sync_dir, sync_filesystem, write_file_atomic,
 };
 use crate::test_directory::TestDirectory;
 use crate::{BlockBuf, File, OpenOptions, Runtime, RuntimeOptions, Slice, WriteMode, staging_buf};
@@ -39,6 +39,21 @@ fn writes_in_order_and_reads_back() {
         file.allocate(0, 8192).await.unwrap();
         assert_eq!(file.len().await.unwrap(), 8192);
         file.sync_data().await.unwrap();
+    });
+}
+
+#[test]
+fn a_hard_link_is_another_name() {
+    let directory = TestDirectory::new("links");
+    let (path, backup) = (
+        directory.path().join("0.log"),
+        directory.path().join("copy"),
+    );
+    on_ring(async move || {
+        write_file_atomic(&path, b"records".to_vec()).await.unwrap();
+        assert!(!has_other_names(&path).await.unwrap());
+        std::fs::hard_link(&path, backup).unwrap();
+        assert!(has_other_names(&path).await.unwrap());
     });
 }
 

@@ -97,6 +97,8 @@ pub struct BrokerConfig {
     pub memory_bytes: usize,
     /// `ottla.flush.files`.
     pub flush_files: FlushFiles,
+    /// Bytes of recycled segment files that each shard keeps (`ottla.pool.bytes`).
+    pub pool_size_bytes_max: u64,
     /// `socket.request.max.bytes`.
     pub request_size_bytes_max: usize,
     /// `connections.max.idle.ms`.
@@ -166,6 +168,7 @@ impl Default for BrokerConfig {
             shard_count: None,
             memory_bytes: 512 * MIB,
             flush_files: FlushFiles::Auto,
+            pool_size_bytes_max: engine_log::limits::POOL_SIZE_BYTES_MAX,
             request_size_bytes_max: 100 * MIB,
             connection_idle_max: Duration::from_secs(600),
             connections_max: usize::MAX,

@@ -327,6 +327,7 @@ async fn open_part(
         },
         cache_size_bytes: core.config.memory_bytes / 2 / shard_count,
         open_files_max: open_files_share(shard_count)?,
+        pool_size_bytes_max: core.config.pool_size_bytes_max,
         ..StoreConfig::new(path, core.id())
     };
     let (store, logs) = LogStore::open(store_config, part, |_| {}).await?;

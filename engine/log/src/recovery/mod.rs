@@ -37,6 +37,7 @@ use crate::layout::{
     RECOVERY_POINT_CHECKPOINT, parse_partition_folder, partition_folder,
 };
 use crate::limits::LOGS_IN_FLIGHT_MAX;
+use crate::pool::remove_pool_files;
 use crate::store::{Progress, find_partitions, journal_error, read_checkpoint};
 use crate::write::run_all;
 pub(crate) use aborted::rebuild_txns;
@@ -98,6 +99,7 @@ pub async fn recover(
     };
     let runs = runs?;
     remove_deleted_folders(directory).await?;
+    remove_pool_files(directory).await?;
     let mut report = RecoveryReport {
         found,
         logs: Vec::new(),

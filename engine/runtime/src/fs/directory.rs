@@ -194,6 +194,15 @@ pub async fn modified_ms(path: impl AsRef<Path>) -> io::Result<Option<Timestamp>
     Ok(is_known.then_some(milliseconds))
 }
 
+/// Whether the file at `path` has other names (hard links): whoever made one counts on its bytes.
+/// Never in the simulated world, which has none.
+///
+/// # Errors
+/// As statx(2).
+pub async fn has_other_names(path: impl AsRef<Path>) -> io::Result<bool> {
+    Ok(status(path.as_ref()).await?.raw.stx_nlink > 1)
+}
+
 /// What is known about a path.
 pub(super) async fn status(path: &Path) -> io::Result<Status> {
     let operation = Operation::Status {

@@ -13,8 +13,8 @@ mod whole;
 
 pub use device::{DeviceFlush, DirectIo, DiskSpace, device_flush, disk_space, probe_direct_io};
 pub use directory::{
-    DirEntry, create_dir_all, exists, file_len, modified_ms, read_dir, remove_dir_all, remove_file,
-    rename, sync_dir, sync_filesystem,
+    DirEntry, create_dir_all, exists, file_len, has_other_names, modified_ms, read_dir,
+    remove_dir_all, remove_file, rename, sync_dir, sync_filesystem,
 };
 pub use lock::{LockFile, lock_file};
 pub use open_files::open_files_max;

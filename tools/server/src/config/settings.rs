@@ -206,6 +206,7 @@ fn broker(
             Some("each") => FlushFiles::Each,
             _ => FlushFiles::Auto,
         },
+        pool_size_bytes_max: values.unsigned("ottla.pool.bytes"),
         request_size_bytes_max: values.unsigned("socket.request.max.bytes"),
         connection_idle_max: idle_max(values),
         connections_max: values.unsigned("max.connections"),

@@ -170,8 +170,11 @@ fn name(operation: &mut Operation) -> Entry {
             .build(),
         Operation::Status { path, file, status } => {
             let target = (&raw mut status.raw).cast::<types::statx>();
-            let mask =
-                libc::STATX_SIZE | libc::STATX_TYPE | libc::STATX_MTIME | libc::STATX_DIOALIGN;
+            let mask = libc::STATX_SIZE
+                | libc::STATX_TYPE
+                | libc::STATX_NLINK
+                | libc::STATX_MTIME
+                | libc::STATX_DIOALIGN;
             match file {
                 // An empty path with this flag is the open file itself.
                 Some(file) => opcode::Statx::new(types::Fd(file.fd()), path.as_ptr(), target)

@@ -32,6 +32,13 @@ pub(super) const KEYS: &[Key] = &[
         "which files a durable commit flushes beside the journal",
     ),
     Key::new(
+        "ottla.pool.bytes",
+        integer(0, i64::MAX),
+        Some("8589934592"),
+        Class::Honour,
+        "segment files given up that each shard keeps to write again, in bytes; 0 keeps none",
+    ),
+    Key::new(
         "ottla.validate.records",
         Kind::OneOf(&["all", "header"]),
         Some("all"),
