@@ -108,7 +108,8 @@ pub(crate) async fn finish(shared: &Rc<Shared>) -> Result<(), StoreError> {
             if logs.iter().all(|log| log.is_in_its_segments()) {
                 return Ok(());
             }
-        } else {
+        } else if !crate::destage::work(shared).await? {
+            // What is accepted may need journal files that only this loop sets free.
             shared.progress.wait().await;
         }
     }

@@ -124,8 +124,8 @@ pub struct StoreConfig {
     pub guards: Guards,
 }
 
-/// The guards of the commit pipeline and of the pool. Always on: only the feature `broken-guards` lets a
-/// test remove one, to prove that the crash enumeration finds its absence.
+/// The guards of the commit pipeline and of the pool. Always on: only the feature `broken-guards`
+/// lets a test remove one, to prove that the crash enumeration finds its absence.
 #[derive(Clone, Copy, Debug)]
 pub struct Guards {
     tail_image: bool,

@@ -46,7 +46,7 @@ pub(crate) async fn run(shared: Rc<Shared>) {
 }
 
 /// Does one round of what there is to do; `false` when there was nothing.
-async fn work(shared: &Rc<Shared>) -> Result<bool, StoreError> {
+pub(crate) async fn work(shared: &Rc<Shared>) -> Result<bool, StoreError> {
     let asked = take_asked(shared);
     let has_asked = !asked.is_empty();
     destage_logs(&asked).await?;

@@ -56,6 +56,14 @@ impl Pipeline {
         left.saturating_sub(2 * BLOCK_SIZE_BYTES).min(largest)
     }
 
+    /// Tells the background loop whether commits wait for it: `is_idle` says that none was taken.
+    pub(crate) fn note_full_journal(&self, is_idle: bool) {
+        let is_full = is_idle && !self.shared.dirty.borrow().is_empty();
+        if self.shared.is_journal_full.replace(is_full) != is_full {
+            self.shared.progress.notify_all();
+        }
+    }
+
     /// Whether a file is at hand that a commit may begin, with one left for what sets files free.
     pub(crate) fn may_begin_file(&self) -> bool {
         self.journal.has_free_file() && self.journal.live_count() + 1 < FILES_MAX

@@ -98,6 +98,7 @@ impl Pipeline {
             if parts.is_empty() && room < self.payload_size_max() {
                 parts = self.take_images();
             }
+            self.note_full_journal(parts.is_empty());
             if !parts.is_empty() {
                 self.commit(parts).await?;
                 on_committed(&self.committed);
@@ -178,12 +179,9 @@ impl Pipeline {
         let mut room = self.payload_size_max();
         let mut parts = Vec::new();
         for log in self.shared.logs() {
-            match take_image(&log, room) {
-                Some((part, size)) => {
-                    room -= size;
-                    parts.push(part);
-                }
-                None => continue,
+            if let Some((part, size)) = take_image(&log, room) {
+                room -= size;
+                parts.push(part);
             }
         }
         parts

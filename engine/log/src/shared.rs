@@ -65,6 +65,8 @@ pub(crate) struct Shared {
     pub(crate) condition: Cell<Condition>,
     /// The journal's live files by first sequence, oldest first; the commit loop keeps it.
     pub(crate) journal_files: RefCell<VecDeque<u64>>,
+    /// Commits wait until the background loop sets a journal file free: it must not wait for them.
+    pub(crate) is_journal_full: Cell<bool>,
     /// The background loop has made everything below this sequence superfluous.
     pub(crate) releasable_tail: Cell<u64>,
     /// Journal files below this sequence are about to be set free: they hold nothing for anybody.

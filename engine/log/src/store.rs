@@ -345,6 +345,7 @@ async fn open_shared(config: StoreConfig, logs: usize) -> Result<Shared, StoreEr
         pending_bytes: Cell::new(0),
         condition: Cell::new(Condition::Open),
         journal_files: RefCell::default(),
+        is_journal_full: Cell::new(false),
         releasable_tail: Cell::new(1),
         image_tail: Cell::new(1),
         bytes_since_sync: Cell::new(0),

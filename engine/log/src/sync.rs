@@ -105,14 +105,36 @@ impl LogInner {
         if !is_news {
             return Ok(());
         }
-        self.state.borrow_mut().take_snapshot();
+        let snapshot_offset = {
+            let mut state = self.state.borrow_mut();
+            state.take_snapshot();
+            state.snapshot_offset
+        };
         self.write_epochs().await?;
         self.write_snapshots().await?;
         self.write_indexes(base_offset).await?;
-        if let Some(segment) = self.state.borrow_mut().segment_mut(base_offset) {
+        if self.is_kept_up_to(snapshot_offset).await?
+            && let Some(segment) = self.state.borrow_mut().segment_mut(base_offset)
+        {
             segment.synced_position = position;
         }
         Ok(())
+    }
+
+    /// Waits until the log is kept up to a snapshot: recovery would drop one above the end that it
+    /// finds. `false` when it is deleted, or commits wait for a journal file, which the caller is
+    /// to set free.
+    async fn is_kept_up_to(&self, snapshot_offset: i64) -> Result<bool, StoreError> {
+        while self.state.borrow().committed_end_offset < snapshot_offset {
+            if self.shared.is_failed() {
+                return Err(StoreError::Failed);
+            }
+            if self.shared.is_journal_full.get() || self.state.borrow().is_deleted {
+                return Ok(false);
+            }
+            self.shared.progress.wait().await;
+        }
+        Ok(true)
     }
 
     /// The segment's file grows no more, and nothing that would let it grow is in flight.
@@ -288,10 +310,9 @@ impl LogInner {
         self.state.borrow().snapshots.first().cloned()
     }
 
-    /// Writes the producer snapshots that were taken, and waits until the log is kept up to them.
-    /// Those that no segment begins at are removed by the next start.
+    /// Writes the producer snapshots that were taken; the one at the end of a segment that is wholly
+    /// in its file is kept with it. Those that no segment begins at are removed by the next start.
     pub(crate) async fn write_snapshots(&self) -> Result<(), StoreError> {
-        let mut newest = None;
         // Each stays queued until it is written: on a full disk they are tried again.
         while let Some((offset, bytes)) = self.next_snapshot() {
             let path = segment_file(&self.directory, offset, SNAPSHOT_SUFFIX);
@@ -299,17 +320,6 @@ impl LogInner {
             written.map_err(StoreError::io("writing", &path))?;
             let snapshots = &mut self.state.borrow_mut().snapshots;
             snapshots.retain(|&(taken_at, _)| taken_at != offset);
-            newest = Some(offset);
-        }
-        let Some(newest) = newest else {
-            return Ok(());
-        };
-        // Recovery would drop a snapshot above the end that it finds.
-        while self.state.borrow().committed_end_offset < newest {
-            if self.shared.is_failed() || self.state.borrow().is_deleted {
-                return Err(StoreError::Failed);
-            }
-            self.shared.progress.wait().await;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use enumeration::{Plan, enumerate};
 #[test]
 fn no_crash_loses_what_was_kept_or_invents_what_was_not() {
     let plan = Plan {
-        workloads: 0..12,
+        workloads: 0..6,
         images_per_prefix: 1,
         crash_in_recovery_one_in: 4,
         guards: Guards::default(),

@@ -6,12 +6,14 @@ mod common;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{batch, read_all};
+use common::{batch, info_of, read_all};
 use engine_base::{ShardId, Uuid};
 use engine_journal::limits::FILES_MAX;
 use engine_log::{
-    AppendError, IoMode, Log, LogConfig, LogStore, PartitionDir, StoreConfig, begin_use, recover,
+    AppendError, IoMode, Log, LogConfig, LogStore, PartitionDir, StoreConfig, begin_use,
+    complete_clean_stop, recover,
 };
+use engine_record::{BatchBuilder, BatchInfo, BatchOptions};
 use engine_runtime::{SimOptions, SimWorld, fs, sleep, spawn};
 
 const ROOT: &str = "/logs";
@@ -30,21 +32,32 @@ fn store_config() -> StoreConfig {
     config
 }
 
-async fn open() -> (LogStore, Vec<Log>) {
-    let (store, _) = LogStore::open(store_config(), Vec::new(), |_| {})
-        .await
-        .unwrap();
+async fn open(config: StoreConfig, log_config: LogConfig, count: i32) -> (LogStore, Vec<Log>) {
+    fs::create_dir_all(ROOT).await.unwrap();
+    recover(ROOT.as_ref(), IoMode::Auto, |_| {}).await.unwrap();
+    begin_use(ROOT.as_ref()).await.unwrap();
+    let (store, _) = LogStore::open(config, Vec::new(), |_| {}).await.unwrap();
     let mut logs = Vec::new();
-    for partition in 0..LOGS {
+    for partition in 0..count {
         let partition = PartitionDir {
             topic: "t".to_owned(),
             partition,
             topic_id: Uuid([5; 16]),
-            config: LogConfig::default(),
+            config: log_config.clone(),
         };
         logs.push(store.create_log(partition).await.unwrap());
     }
+    let loop_store = store.clone();
+    spawn(async move { loop_store.run_commits(|_| {}).await.unwrap() }).detach();
     (store, logs)
+}
+
+/// Accepts a batch, waiting for the log to take it.
+async fn append(log: &Log, (bytes, info): (Vec<u8>, BatchInfo)) {
+    while let Err(error) = log.append(&bytes, &info, 0, 0) {
+        assert_eq!(error, AppendError::Busy);
+        log.ready_to_append().await.unwrap();
+    }
 }
 
 async fn journal_file_count() -> usize {
@@ -65,20 +78,11 @@ fn full_journal_takes_the_images_that_set_its_files_free() {
     let process = world.add_process("broker");
     let runtime = world.runtime(process);
     runtime.block_on(async move {
-        fs::create_dir_all(ROOT).await.unwrap();
-        recover(ROOT.as_ref(), IoMode::Auto, |_| {}).await.unwrap();
-        begin_use(ROOT.as_ref()).await.unwrap();
-        let (store, logs) = open().await;
-        let loop_store = store.clone();
-        spawn(async move { loop_store.run_commits(|_| {}).await.unwrap() }).detach();
+        let (_store, logs) = open(store_config(), LogConfig::default(), LOGS).await;
         let mut files_max = 0;
         for round in 0..ROUNDS {
             for log in &logs {
-                let (bytes, info) = batch(round, 700);
-                while let Err(error) = log.append(&bytes, &info, 0, 0) {
-                    assert_eq!(error, AppendError::Busy);
-                    log.ready_to_append().await.unwrap();
-                }
+                append(log, batch(round, 700)).await;
             }
             sleep(Duration::from_millis(1)).await;
             files_max = files_max.max(journal_file_count().await);
@@ -92,5 +96,48 @@ fn full_journal_takes_the_images_that_set_its_files_free() {
             assert_eq!(log.durable_end_offset(), ROUNDS as i64);
             assert_eq!(read_all(log).await.len() as u64, ROUNDS);
         }
+    });
+}
+
+/// A batch of a producer that a snapshot tells of.
+fn numbered_batch(sequence: i32, size: usize) -> (Vec<u8>, BatchInfo) {
+    let options = BatchOptions {
+        producer_id: 7,
+        producer_epoch: 0,
+        base_sequence: sequence,
+        ..BatchOptions::default()
+    };
+    let mut builder = BatchBuilder::new(options);
+    builder.append(1_000, None, Some(&vec![1; size]), &[]);
+    info_of(builder.finish())
+}
+
+/// What is accepted when a store is closed may not fit the journal. And the snapshots that rolls
+/// took of producers, at ends that are not committed yet, are nothing to wait for.
+#[test]
+fn store_that_is_closed_with_a_full_journal_sets_its_files_free() {
+    const BATCHES: i32 = 600;
+    let world = Rc::new(SimWorld::new(22, SimOptions::default()));
+    let process = world.add_process("broker");
+    let runtime = world.runtime(process);
+    runtime.block_on(async move {
+        let mut config = store_config();
+        config.sizes.checkpoint_after_bytes = 8_000;
+        let log_config = LogConfig {
+            segment_size_bytes: 20_000,
+            ..LogConfig::default()
+        };
+        let (store, logs) = open(config, log_config, 1).await;
+        for sequence in 0..BATCHES {
+            append(&logs[0], numbered_batch(sequence, 1_500)).await;
+            if sequence % 40 == 0 {
+                sleep(Duration::from_millis(1)).await;
+            }
+        }
+        let closed = store.close().await.unwrap();
+        complete_clean_stop(ROOT.as_ref(), vec![closed], &[], None)
+            .await
+            .unwrap();
+        assert_eq!(logs[0].durable_end_offset(), i64::from(BATCHES));
     });
 }
