@@ -18,7 +18,7 @@
 //!   old bytes right behind its end zeroes the next block first.
 //!
 //! One pool for each shard, on its core. Bounded in files, in bytes, and by the free space; empty
-//! when the disk is full, at every start and after a clean stop. It takes only files that this
+//! when space runs low, at every start and after a clean stop. It takes only files that this
 //! process wrote itself: of others nobody knows whether they have holes.
 
 use std::path::{Path, PathBuf};
@@ -55,6 +55,10 @@ struct PoolFile {
 }
 
 impl Pool {
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
     fn push(&mut self, file: PoolFile) {
         self.size_bytes += file.size_bytes;
         let index = self
@@ -213,16 +217,29 @@ impl Shared {
         synced.map_err(StoreError::io("syncing", root))
     }
 
-    /// Gives the pool's space back: the disk is full.
-    pub(crate) async fn empty_pool(&self) {
-        while let Some(file) = {
-            let mut pool = self.pool.borrow_mut();
-            pool.take(u64::MAX)
-        } {
-            if let Err(error) = fs::remove_file(&file.path).await {
-                tracing::warn!("removing {} failed: {error}", file.path.display());
+    /// Gives the pool's space back as far as it is too large a part of what is free.
+    pub(crate) async fn shrink_pool(&self) {
+        while self.is_short_of_space(self.pool.borrow().size_bytes) {
+            if !self.remove_pool_file().await {
+                return;
             }
         }
+    }
+
+    /// Gives all of the pool's space back: the disk is full.
+    pub(crate) async fn empty_pool(&self) {
+        while self.remove_pool_file().await {}
+    }
+
+    /// Removes the largest file; `false` when there is none.
+    async fn remove_pool_file(&self) -> bool {
+        let Some(file) = self.pool.borrow_mut().take(u64::MAX) else {
+            return false;
+        };
+        if let Err(error) = fs::remove_file(&file.path).await {
+            tracing::warn!("removing {} failed: {error}", file.path.display());
+        }
+        true
     }
 }
 

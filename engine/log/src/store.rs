@@ -138,8 +138,9 @@ impl LogStore {
             .collect()
     }
 
-    /// Looks at the free space: below `free_space_bytes_min` appends are refused, while reads,
-    /// deletes and retention go on. To be called once in a while; an extension that fails for want
+    /// Looks at the free space: when it runs low the pool of recycled files gives back what it holds
+    /// of it, and below `free_space_bytes_min` appends are refused, while reads, deletes and
+    /// retention go on. To be called once in a while; an extension that fails for want
     /// of space does the same at once.
     ///
     /// # Errors
@@ -148,7 +149,10 @@ impl LogStore {
         let config = &self.shared.config;
         let space = fs::disk_space(&config.directory);
         let space = space.map_err(StoreError::io("asking for the space of", &config.directory))?;
-        if space.available_bytes < config.free_space_bytes_min {
+        let shared = Rc::clone(&self.shared);
+        engine_runtime::spawn_maintenance(async move { shared.shrink_pool().await }).detach();
+        let pool_size_bytes = self.shared.pool.borrow().size_bytes();
+        if space.available_bytes + pool_size_bytes < config.free_space_bytes_min {
             self.shared.enter_disk_full();
             // The commit loop looks for its return.
             self.shared.commit_wake.notify_one();
