@@ -92,8 +92,10 @@ pub fn open_files_needed(logs: usize) -> usize {
     logs + SEALED_FILES_MIN + OTHER_FILES_MAX
 }
 
-/// Bytes of a segment read at once by recovery and scans.
-pub const SCAN_SIZE_BYTES: usize = MIB;
+/// Bytes of a segment read at once by recovery and scans: the first read, and the largest.
+pub const SCAN_SIZE_BYTES_MIN: usize = 16 * KIB;
+/// See [`SCAN_SIZE_BYTES_MIN`].
+pub const SCAN_SIZE_BYTES_MAX: usize = MIB;
 
 /// Free space below which appends are refused while reads, deletes and retention go on.
 pub const FREE_SPACE_BYTES_MIN: u64 = 64 * MIB as u64;
@@ -105,4 +107,5 @@ const _: () = assert!(SMALL_UNIT_SIZE_BYTES_MAX + 2 * BLOCK_SIZE_BYTES < ENTRY_S
 const _: () = assert!(PENDING_SIZE_BYTES_MAX > 2 * MESSAGE_SIZE_BYTES_MAX);
 const _: () = assert!(EXTEND_SIZE_BYTES_MIN.is_multiple_of(BLOCK_SIZE_BYTES as u64));
 const _: () = assert!(WRITE_SIZE_BYTES_MAX.is_multiple_of(BLOCK_SIZE_BYTES));
-const _: () = assert!(SCAN_SIZE_BYTES.is_multiple_of(BLOCK_SIZE_BYTES));
+const _: () = assert!(SCAN_SIZE_BYTES_MIN.is_multiple_of(BLOCK_SIZE_BYTES));
+const _: () = assert!(SCAN_SIZE_BYTES_MAX.is_multiple_of(BLOCK_SIZE_BYTES));

@@ -1,6 +1,7 @@
 //! Walking over the batches of a segment file: for starts, recoveries and look-ups by time.
 //!
-//! Reads a mebibyte at a time past the page cache. Bytes are hostile: the walk ends where they
+//! Reads past the page cache, little at first and more as the walk goes on: a start looks at one
+//! header in each of a thousand logs, a recovery at all of a segment. Bytes are hostile: the walk ends where they
 //! make no sense and says why; what that means is the caller's business.
 
 use std::io;
@@ -12,7 +13,7 @@ use engine_record::header::MAGIC_V2;
 use engine_record::{BATCH_HEADER_SIZE_BYTES, BatchHeader, BatchView};
 use engine_runtime::{BlockBuf, File};
 
-use crate::limits::SCAN_SIZE_BYTES;
+use crate::limits::{SCAN_SIZE_BYTES_MAX, SCAN_SIZE_BYTES_MIN};
 
 /// How much of each batch is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,8 @@ struct Window<'f> {
     end: u64,
     start: u64,
     bytes: Vec<u8>,
+    /// How much the next read asks for; doubles while reads follow each other.
+    read_size_bytes: usize,
 }
 
 impl Window<'_> {
@@ -48,6 +51,7 @@ impl Window<'_> {
         if position < self.start || position > available {
             self.bytes.clear();
             self.start = position;
+            self.read_size_bytes = SCAN_SIZE_BYTES_MIN;
         } else if wanted_end > available {
             self.bytes.drain(..(position - self.start) as usize);
             self.start = position;
@@ -56,7 +60,8 @@ impl Window<'_> {
             let from = self.start + self.bytes.len() as u64;
             let aligned = align_down(from, BLOCK_SIZE_BYTES as u64);
             let left = align_up(self.end - aligned, BLOCK_SIZE_BYTES as u64);
-            let read_size = (SCAN_SIZE_BYTES as u64).min(left) as usize;
+            let read_size = (self.read_size_bytes as u64).min(left) as usize;
+            self.read_size_bytes = (2 * self.read_size_bytes).min(SCAN_SIZE_BYTES_MAX);
             let buffer = BlockBuf::new(read_size);
             let (count, buffer) = self.file.read_at(aligned, buffer, read_size).await;
             let skip = (from - aligned) as usize;
@@ -105,6 +110,7 @@ pub(crate) async fn scan(
         end: range.end,
         start: range.start,
         bytes: Vec::new(),
+        read_size_bytes: SCAN_SIZE_BYTES_MIN,
     };
     let mut position = range.start;
     while position < range.end {
