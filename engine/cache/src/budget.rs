@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use engine_runtime::AppendBuf;
 
-use crate::limits::{CHUNK_SIZES_BYTES, GROWTH_BUDGET_PART};
+use crate::limits::{CHUNK_SIZES_BYTES, FREE_BUDGET_PART, GROWTH_BUDGET_PART};
 
 /// Names a chunk of a tail: which log's, and which of its chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,10 +54,12 @@ impl ChunkPool {
         self.used_bytes.get()
     }
 
-    /// Whether chunks should be evicted.
+    /// Whether chunks should be evicted. That begins a little below the budget: the chunk evicted
+    /// for the one just taken has room among the free ones, and is the next one taken.
     #[must_use]
     pub fn is_over_budget(&self) -> bool {
-        self.used_bytes.get() > self.budget_bytes
+        let for_free_bytes = self.budget_bytes / FREE_BUDGET_PART;
+        self.used_bytes.get() > self.budget_bytes - for_free_bytes
     }
 
     /// The chunk taken longest ago, out of the order. The caller evicts it, or puts it back with
@@ -141,6 +143,28 @@ mod tests {
     use super::*;
 
     const KEY: ChunkKey = ChunkKey { log: 0, chunk: 0 };
+
+    #[test]
+    fn busy_tails_write_the_same_memory_again_and_again() {
+        let size_index = CHUNK_SIZES_BYTES.len() - 1;
+        let pool = ChunkPool::new(FREE_BUDGET_PART * CHUNK_SIZES_BYTES[size_index]);
+        let mut held = VecDeque::new();
+        let mut take = || {
+            held.push_back(pool.take(size_index, KEY));
+            let is_recycled = pool.free_bytes.get() == 0;
+            while pool.is_over_budget() {
+                pool.give_back(size_index, held.pop_front().unwrap());
+            }
+            is_recycled
+        };
+        for _ in 0..FREE_BUDGET_PART {
+            take();
+        }
+        for _ in 0..FREE_BUDGET_PART {
+            assert!(take(), "the free chunk was taken");
+            assert_eq!(pool.free_bytes.get(), CHUNK_SIZES_BYTES[size_index]);
+        }
+    }
 
     #[test]
     fn touched_memory_is_kept_within_the_budget_and_makes_room_for_other_sizes() {

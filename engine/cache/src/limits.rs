@@ -13,6 +13,9 @@ pub const CHUNK_SIZES_BYTES: [usize; 5] = [4 * KIB, 16 * KIB, 64 * KIB, 256 * KI
 /// before it can append again, so chunks that are mostly empty must not press each other out.
 pub const GROWTH_BUDGET_PART: usize = 2;
 
+/// Such a part of the budget is for free chunks even when tails could use it.
+pub const FREE_BUDGET_PART: usize = 16;
+
 /// One cold read. A file's pages are cached in pieces of this size.
 pub const PAGE_SIZE_BYTES: usize = MIB;
 
