@@ -69,8 +69,16 @@ async fn serve(core: Rc<Core>, client: Rc<Client>, frame: Slice) -> Result<Answe
         frame: &frame,
     };
     let result = route(&context, reader.rest()).await;
-    core.metrics
-        .note_request(api_key, now_exactly().since(started), result.is_err());
+    let took = now_exactly().since(started);
+    core.metrics.note_request(api_key, took, result.is_err());
+    tracing::debug!(
+        connection = client.connection,
+        client_id = header.client_id.as_deref().unwrap_or_default(),
+        correlation_id = header.correlation_id,
+        took_us = took.as_micros(),
+        "{api_key} v{}",
+        header.api_version
+    );
     result
 }
 
