@@ -83,13 +83,13 @@ async fn serve(core: Rc<Core>, client: Rc<Client>, frame: Slice) -> Result<Answe
 }
 
 /// Decodes the body as `$request`, asks `$handler`, encodes what it says. Bytes after the body are
-/// ignored, as Kafka does.
+/// ignored, as Kafka does. Boxed, or a produce request would carry room for the largest handler.
 macro_rules! call {
     ($context:expr, $body:expr, $request:ty, $handler:path) => {{
         let version = $context.version();
         let request = <$request>::read_from(&mut Reader::new($body), version)
             .map_err(|error| Close(format!("{} v{version}: {error}", $context.header.api_key)))?;
-        let response = $handler($context, request).await;
+        let response = Box::pin($handler($context, request)).await;
         answer(&response, version, $context.header.correlation_id)
     }};
 }
@@ -97,7 +97,7 @@ macro_rules! call {
 async fn route(context: &Context<'_>, body: &[u8]) -> Result<Answer, Close> {
     match context.header.api_key {
         ApiKey::Produce => api::produce::handle(context, body).await,
-        ApiKey::Fetch => api::fetch::handle(context, body).await,
+        ApiKey::Fetch => Box::pin(api::fetch::handle(context, body)).await,
         ApiKey::ListOffsets => call!(
             context,
             body,

@@ -54,6 +54,13 @@ pub(crate) struct Admitted {
     pub(crate) info: BatchInfo,
 }
 
+impl Admitted {
+    fn unchanged(records: &Slice, info: BatchInfo) -> Self {
+        let bytes = records.slice(0..info.size_bytes);
+        Self { bytes, info }
+    }
+}
+
 /// What the door says of a batch.
 struct Passed {
     info: BatchInfo,
@@ -103,19 +110,40 @@ impl Visit {
         records: Slice,
         rules: &Rules,
     ) -> Result<Admitted, Rejection> {
-        if self.cost >= COST_AT_ONCE {
-            self.cost = 0;
-            yield_now().await;
+        let is_in_time = self.cost < COST_AT_ONCE;
+        let tried = is_in_time.then(|| self.try_at_once(&records, rules));
+        match tried.transpose()? {
+            Some(Some(Passed {
+                info,
+                recoded: None,
+            })) => Ok(Admitted::unchanged(&records, info)),
+            // Boxed: rare, and large.
+            tried => Box::pin(self.admit_later(records, rules, tried)).await,
         }
-        self.cost += records.len() as u64 / PLAIN_BYTES_FOR_ONE;
-        let passed = match self.try_at_once(&records, rules)? {
+    }
+
+    /// Goes on where [`Visit::admit`] did not come to an end: `tried` is `None` when it was not
+    /// this batch's turn.
+    async fn admit_later(
+        &mut self,
+        records: Slice,
+        rules: &Rules,
+        tried: Option<Option<Passed>>,
+    ) -> Result<Admitted, Rejection> {
+        let tried = match tried {
+            Some(tried) => tried,
+            None => {
+                self.cost = 0;
+                yield_now().await;
+                self.try_at_once(&records, rules)?
+            }
+        };
+        let passed = match tried {
             Some(passed) => passed,
             None => self.pass_in_lane(&records, rules).await?,
         };
         let Some(recoded) = passed.recoded else {
-            let bytes = records.slice(0..passed.info.size_bytes);
-            let info = passed.info;
-            return Ok(Admitted { bytes, info });
+            return Ok(Admitted::unchanged(&records, passed.info));
         };
         self.recoded_bytes += recoded.bytes.len();
         // Who holds a byte may exceed the budget when nobody else does: a batch that is larger
@@ -130,6 +158,7 @@ impl Visit {
 
     /// `None` for a batch that costs more than may be spent at once.
     fn try_at_once(&mut self, records: &[u8], rules: &Rules) -> Result<Option<Passed>, Rejection> {
+        self.cost += records.len() as u64 / PLAIN_BYTES_FOR_ONE;
         let codecs = &mut *self.core.door.codecs.borrow_mut();
         let decompressor = &mut codecs.decompressor;
         let (api_version, now_ms) = (self.api_version, self.now_ms);

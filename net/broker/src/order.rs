@@ -8,7 +8,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 
 use engine_runtime::Notify;
 
@@ -49,11 +49,10 @@ impl Place<'_> {
 }
 
 /// Runs `work` to its end and gives `place` up as soon as it has begun: its ordered part is what
-/// it does in its first poll.
-pub(crate) async fn begin<F: Future>(work: F, place: Place<'_>) -> F::Output {
-    let mut work = pin!(work);
+/// it does in its first poll. Pinned by the caller, or the future would carry it twice.
+pub(crate) async fn begin<F: Future>(mut work: Pin<&mut F>, place: Place<'_>) -> F::Output {
     let mut place = Some(place);
-    poll_fn(move |context| {
+    poll_fn(|context| {
         let polled = work.as_mut().poll(context);
         place.take();
         polled

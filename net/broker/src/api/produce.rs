@@ -5,6 +5,7 @@
 //! place in the connection's order comes, so pipelined requests of one connection append in their
 //! order, on whatever cores the partitions live.
 
+use std::pin::pin;
 use std::rc::Rc;
 
 use engine_base::Timestamp;
@@ -68,9 +69,9 @@ pub(crate) async fn handle(context: &Context<'_>, body: &[u8]) -> Result<Answer,
     let mut visit = Visit::new(context.core, context.version(), acks.now_ms);
     let mut plan = Plan::new(context, &view, body, &mut visit).await;
     let items = std::mem::take(&mut plan.items);
-    let appending = scatter(context.core, items, move |core, items| {
+    let appending = pin!(scatter(context.core, items, move |core, items| {
         append_on_owner(core, items, acks)
-    });
+    }));
     let appended = begin(appending, place).await;
     let outcomes = plan.outcomes(appended);
     if view.acks == 0 {
@@ -120,7 +121,11 @@ impl Plan {
                         let start = body_position + partition.records_position;
                         let size = partition.records.map_or(0, <[u8]>::len);
                         let records = context.frame.slice(start..start + size);
-                        match admit(visit, records, topic).await {
+                        let admitted = visit.admit(records, &topic.settings.rules).await;
+                        match admitted
+                            .map_err(Refused::Rejected)
+                            .and_then(refuse_transactional)
+                        {
                             Ok(batch) => {
                                 let id = topic.partition(partition.index);
                                 plan.items.push((id, batch));
@@ -230,11 +235,9 @@ fn check<'t>(
     Ok(topic)
 }
 
-async fn admit(visit: &mut Visit, records: Slice, topic: &Topic) -> Result<Admitted, Refused> {
-    let admitted = visit.admit(records, &topic.settings.rules).await;
-    let admitted = admitted.map_err(Refused::Rejected)?;
+/// Transactions are not served: no transaction can be open that such a batch belongs to.
+fn refuse_transactional(admitted: Admitted) -> Result<Admitted, Refused> {
     if admitted.info.is_transactional {
-        // Transactions are not served: no transaction can be open that the batch belongs to.
         return Err(Refused::Code(ErrorCode::INVALID_TXN_STATE));
     }
     Ok(admitted)
@@ -261,7 +264,10 @@ async fn append_on_owner(core: Rc<Core>, items: Vec<Item<Admitted>>, acks: Acks)
     for ((partition, begun), (_, batch)) in begun.into_iter().zip(&items) {
         let appended = match begun {
             Begun::Done(result) => result,
-            Begun::Queued(turn) => turn.append(&batch.bytes, &batch.info, acks.now_ms).await,
+            Begun::Queued(turn) => {
+                let appending = turn.append(&batch.bytes, &batch.info, acks.now_ms);
+                Box::pin(appending).await // rare, and large
+            }
         };
         if appended.is_ok() {
             metrics::add(&core.metrics.produced_bytes, batch.info.size_bytes as u64);
