@@ -315,7 +315,8 @@ impl File {
     }
 
     /// Reserves blocks and extends the file over them (fallocate). Blocks reserved so are slower to
-    /// write first than blocks written before.
+    /// write first than blocks written before, and what is written first becomes durable by a sync
+    /// of this file only: it changes metadata.
     ///
     /// # Errors
     /// As fallocate(2): ENOSPC, EOPNOTSUPP.

@@ -51,6 +51,7 @@ fn apply_undecided(op: &Op, mood: Mood, image: &mut Image, prng: &mut Prng) {
                 inode,
                 position,
                 bytes,
+                ..
             },
         ) => match prng.below(6) {
             0 | 1 => {}

@@ -8,15 +8,22 @@
 //! - **Data** becomes durable by a flush that was issued after the write completed. With
 //!   [`FlushScope::Device`] one flush covers every completed write of the device; with
 //!   [`FlushScope::File`] only those of the file it names.
+//!   A write into space that was allocated and not written, or behind the end, also changes what
+//!   the file system knows of the file: only a flush of that file covers it.
 //! - **Names** become durable by syncing the directory; a prefix of the others may survive, in
 //!   order, as a journalling file system does it. **Sizes** become durable by syncing the file.
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use engine_base::align_up;
 
 use super::image::{Entry, Image, Inode};
+pub use super::op::Op;
 use crate::prng::Prng;
+
+const BLOCK: u64 = 4096;
 
 /// What one flush covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,80 +32,6 @@ pub enum FlushScope {
     Device,
     /// Only the file it was asked for (forced unit access).
     File,
-}
-
-/// One change to the disk.
-#[derive(Clone, Debug)]
-pub enum Op {
-    /// Bytes written to a file.
-    Write {
-        /// Which file.
-        inode: Inode,
-        /// Where.
-        position: u64,
-        /// What.
-        bytes: Vec<u8>,
-    },
-    /// A file cut or extended.
-    SetLen {
-        /// Which file.
-        inode: Inode,
-        /// Its new length.
-        size_bytes: u64,
-    },
-    /// A name created.
-    Link {
-        /// The name.
-        path: PathBuf,
-        /// What it stands for.
-        entry: Entry,
-    },
-    /// A name removed.
-    Unlink {
-        /// The name.
-        path: PathBuf,
-    },
-    /// A name moved, replacing its target.
-    Rename {
-        /// The old name.
-        source: PathBuf,
-        /// The new name.
-        target: PathBuf,
-    },
-}
-
-impl Op {
-    pub(super) fn is_name(&self) -> bool {
-        matches!(
-            self,
-            Self::Link { .. } | Self::Unlink { .. } | Self::Rename { .. }
-        )
-    }
-
-    fn touches_directory(&self, directory: &Path) -> bool {
-        let is_inside = |path: &Path| path.parent() == Some(directory);
-        match self {
-            Self::Link { path, .. } | Self::Unlink { path } => is_inside(path),
-            Self::Rename { source, target } => is_inside(source) || is_inside(target),
-            Self::Write { .. } | Self::SetLen { .. } => false,
-        }
-    }
-
-    pub(super) fn apply(&self, image: &mut Image) {
-        match self {
-            Self::Write {
-                inode,
-                position,
-                bytes,
-            } => {
-                image.content_mut(*inode).write(*position, bytes);
-            }
-            Self::SetLen { inode, size_bytes } => image.content_mut(*inode).set_len(*size_bytes),
-            Self::Link { path, entry } => image.link(path, *entry),
-            Self::Unlink { path } => image.unlink(path),
-            Self::Rename { source, target } => image.rename(source, target),
-        }
-    }
 }
 
 /// What happened, in order; the crash enumeration cuts this list at every place.
@@ -142,6 +75,8 @@ pub enum FaultOn {
     Write,
     /// Flushes and durable writes.
     Sync,
+    /// Allocations of space.
+    Allocate,
 }
 
 /// The disk: its state at power-on, what happened since, and what programs see now.
@@ -159,6 +94,8 @@ pub struct Disk {
     inode_next: Inode,
     capacity_bytes: u64,
     faults: Vec<Fault>,
+    /// Blocks that are allocated and not, durably, written.
+    unwritten: BTreeSet<(Inode, u64)>,
 }
 
 impl Disk {
@@ -178,6 +115,7 @@ impl Disk {
             inode_next,
             capacity_bytes: u64::MAX,
             faults: Vec::new(),
+            unwritten: BTreeSet::new(),
         }
     }
 
@@ -280,13 +218,34 @@ impl Disk {
             .now
             .content(inode)
             .map_or(0, |content| content.size_bytes());
-        let growth = (position + bytes.len() as u64).saturating_sub(size);
-        self.check_space(growth)?;
+        let end = position + bytes.len() as u64;
+        self.check_space(end.saturating_sub(size))?;
+        let first = self.unwritten.range(blocks_of(inode, position, end)).next();
         Ok(self.begin(Op::Write {
             inode,
             position,
             bytes,
+            is_own_flush: end > size || first.is_some(),
         }))
+    }
+
+    /// Reserves blocks without writing them, and extends the file over them.
+    ///
+    /// # Errors
+    /// ENOSPC when the disk is full, or an injected fault.
+    pub fn allocate(&mut self, inode: Inode, position: u64, size_bytes: u64) -> io::Result<()> {
+        self.check_faults(inode, FaultOn::Allocate)?;
+        let size = self
+            .now
+            .content(inode)
+            .map_or(0, |content| content.size_bytes());
+        let end = position + size_bytes;
+        if end > size {
+            self.set_len(inode, end)?;
+            let blocks = position.max(size).div_ceil(BLOCK)..end.div_ceil(BLOCK);
+            self.unwritten.extend(blocks.map(|block| (inode, block)));
+        }
+        Ok(())
     }
 
     /// The device reports a write complete.
@@ -311,6 +270,7 @@ impl Disk {
             FlushScope::Device => self.completed_before(id.0),
             FlushScope::File => Vec::new(),
         };
+        self.retain_covered(&mut covered, inode);
         covered.push(id.0);
         covered.extend(self.sizes_of(inode));
         self.make_durable(covered);
@@ -329,6 +289,11 @@ impl Disk {
             .map_or(0, |content| content.size_bytes());
         self.check_space(size_bytes.saturating_sub(size))?;
         self.begin(Op::SetLen { inode, size_bytes });
+        let cut = blocks_of(inode, align_up(size_bytes, BLOCK), u64::MAX);
+        let gone: Vec<_> = self.unwritten.range(cut).copied().collect();
+        for block in gone {
+            self.unwritten.remove(&block);
+        }
         Ok(())
     }
 
@@ -339,11 +304,7 @@ impl Disk {
     pub fn sync(&mut self, inode: Inode) -> io::Result<()> {
         self.check_faults(inode, FaultOn::Sync)?;
         let mut covered = self.completed_before(self.ops.len());
-        if self.flush_scope == FlushScope::File {
-            covered.retain(
-                |&index| matches!(self.ops[index], Op::Write { inode: i, .. } if i == inode),
-            );
-        }
+        self.retain_covered(&mut covered, inode);
         covered.extend(self.sizes_of(inode));
         self.make_durable(covered);
         Ok(())
@@ -363,11 +324,7 @@ impl Disk {
     pub fn sync_completed(&mut self, inode: Inode, completed: &[OpId]) -> io::Result<()> {
         self.check_faults(inode, FaultOn::Sync)?;
         let mut covered: Vec<_> = completed.iter().map(|id| id.0).collect();
-        if self.flush_scope == FlushScope::File {
-            covered.retain(
-                |&index| matches!(self.ops[index], Op::Write { inode: i, .. } if i == inode),
-            );
-        }
+        self.retain_covered(&mut covered, inode);
         covered.extend(self.sizes_of(inode));
         self.make_durable(covered);
         Ok(())
@@ -457,6 +414,21 @@ impl Disk {
         earlier.filter(is_completed_write).collect()
     }
 
+    /// Leaves what a flush of this file covers.
+    fn retain_covered(&self, writes: &mut Vec<usize>, flushed: Inode) {
+        writes.retain(|&index| match self.ops[index] {
+            Op::Write {
+                inode,
+                is_own_flush,
+                ..
+            } => {
+                let is_shared = self.flush_scope == FlushScope::Device && !is_own_flush;
+                inode == flushed || is_shared
+            }
+            _ => false,
+        });
+    }
+
     fn sizes_of(&self, inode: Inode) -> Vec<usize> {
         let is_size =
             |&index: &usize| matches!(self.ops[index], Op::SetLen { inode: i, .. } if i == inode);
@@ -468,6 +440,19 @@ impl Disk {
         for &index in &covered {
             self.durable[index] = true;
             self.undurable.remove(&index);
+            if let Op::Write {
+                inode,
+                position,
+                bytes,
+                is_own_flush: true,
+            } = &self.ops[index]
+            {
+                let blocks = blocks_of(*inode, *position, position + bytes.len() as u64);
+                let written: Vec<_> = self.unwritten.range(blocks).copied().collect();
+                for block in written {
+                    self.unwritten.remove(&block);
+                }
+            }
         }
         self.events.push(Event::Durable(covered));
     }
@@ -505,4 +490,9 @@ impl Disk {
         }
         Ok(())
     }
+}
+
+/// The file's blocks that `[position, end)` touches.
+fn blocks_of(inode: Inode, position: u64, end: u64) -> std::ops::Range<(Inode, u64)> {
+    (inode, position / BLOCK)..(inode, end.div_ceil(BLOCK))
 }

@@ -10,6 +10,7 @@ mod event;
 mod handle;
 pub mod image;
 mod network;
+mod op;
 mod shared;
 mod storage;
 mod stream;

@@ -190,11 +190,8 @@ impl World {
                 size_bytes,
             } => {
                 let inode = self.inode(file, true)?;
-                let disk = self.disk(owner.process);
-                let size = disk.image().content(inode).map_or(0, |it| it.size_bytes());
-                if position + size_bytes > size {
-                    disk.set_len(inode, position + size_bytes)?;
-                }
+                self.disk(owner.process)
+                    .allocate(inode, *position, *size_bytes)?;
             }
             Operation::Rename { source, target } => {
                 let (source, target) = (path_of(source), path_of(target));

@@ -29,6 +29,8 @@ fn durable_write_covers_completed_writes_of_the_device_only_with_that_scope() {
         let (mut disk, inode) = disk(scope);
         let other = disk.create(Path::new("/d/journal"), true).unwrap();
         disk.sync_dir(Path::new("/d"));
+        let prewritten = disk.write(inode, 0, vec![0; 9000]).unwrap();
+        disk.complete_durable(prewritten).unwrap();
         let segment_write = disk.write(inode, 0, vec![7; 9000]).unwrap();
         disk.complete(segment_write);
         let entry = disk.write(other, 0, vec![1; 4096]).unwrap();
@@ -36,6 +38,33 @@ fn durable_write_covers_completed_writes_of_the_device_only_with_that_scope() {
         let kept = (0..100).all(|seed| after_crash(&disk, seed) == vec![7; 9000]);
         assert_eq!(kept, is_covered);
     }
+}
+
+#[test]
+fn write_into_allocated_space_is_covered_by_a_flush_of_its_file_only() {
+    let (mut disk, inode) = disk(FlushScope::Device);
+    let other = disk.create(Path::new("/d/journal"), true).unwrap();
+    disk.sync_dir(Path::new("/d"));
+    disk.allocate(inode, 0, 8192).unwrap();
+    disk.sync(inode).unwrap();
+    let is_kept = |disk: &Disk, byte: u8| {
+        (0..100).all(|seed| after_crash(disk, seed)[..4096] == [byte; 4096])
+    };
+    for byte in [7, 8] {
+        let write = disk.write(inode, 0, vec![byte; 4096]).unwrap();
+        disk.complete(write);
+        let entry = disk.write(other, 0, vec![1; 4096]).unwrap();
+        disk.complete_durable(entry).unwrap();
+        assert!(!is_kept(&disk, byte));
+    }
+    disk.sync(inode).unwrap();
+    assert!(is_kept(&disk, 8));
+    // The blocks are written now: from here on they are like any other.
+    let again = disk.write(inode, 0, vec![9; 4096]).unwrap();
+    disk.complete(again);
+    let entry = disk.write(other, 0, vec![1; 4096]).unwrap();
+    disk.complete_durable(entry).unwrap();
+    assert!(is_kept(&disk, 9));
 }
 
 #[test]
