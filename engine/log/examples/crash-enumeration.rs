@@ -3,8 +3,8 @@
 //! `cargo run --release -p engine-log --example crash-enumeration [WORKLOADS] [IMAGES] [FIRST]`
 //! runs so many workloads (default 120) from seed FIRST (default 0) on, with so many crash images
 //! for each prefix of each (default 4). With `--features broken-guards`, a fourth argument
-//! (`tail-image`, `segment-before-entry`, `generation`, `names-before-reuse`, `end-of-data`)
-//! removes a guard: the run must then find violations.
+//! (`tail-image`, `segment-before-entry`, `generation`, `names-before-reuse`, `end-of-data`,
+//! `own-sync`) removes a guard: the run must then find violations.
 
 #[path = "../tests/enumeration/mod.rs"]
 mod enumeration;
@@ -56,6 +56,7 @@ fn guards(removed: Option<&str>) -> Guards {
         Some("generation") => Guards::without_generation(),
         Some("names-before-reuse") => Guards::without_names_before_reuse(),
         Some("end-of-data") => Guards::without_end_of_data(),
+        Some("own-sync") => Guards::without_own_sync(),
         Some(other) => panic!("{other} is no guard"),
     }
 }

@@ -5,8 +5,8 @@
 
 use std::rc::Rc;
 
-use crate::commit::{Part, Work};
 use crate::log::{Control, LogInner, LogState, Pending};
+use crate::part::{Part, Work};
 use crate::shared::Shared;
 
 /// The entry that carries a part's image is written.
@@ -38,8 +38,10 @@ pub(crate) fn advance_part(shared: &Shared, part: &Part, file: u64) -> u64 {
         }
         Work::Large(pending) => {
             let end = pending.position + pending.size_bytes;
+            let mut start = end;
             if let Some(segment) = state.segment_mut(pending.segment_base) {
                 assert_eq!(segment.committed_position, pending.position);
+                start = segment.destaged_position;
                 segment.committed_position = end;
                 segment.destaged_position = end;
                 segment.pinned_file = None;
@@ -49,6 +51,10 @@ pub(crate) fn advance_part(shared: &Shared, part: &Part, file: u64) -> u64 {
                     let start = end - end % engine_base::limits::BLOCK_SIZE_BYTES as u64;
                     segment.held.hold(file, start, end, end);
                 }
+            }
+            // What is flushed was synced with its commit.
+            if !part.is_flushed {
+                state.on_written(pending.segment_base, start, shared.syncs_each_file);
             }
             finish_unit(shared, state, pending)
         }

@@ -11,7 +11,6 @@
 //! ```
 //! This file decides and assembles, on the shard's core; `pipeline.rs` performs.
 
-use std::cell::Cell;
 use std::rc::Rc;
 
 use engine_base::limits::BLOCK_SIZE_BYTES;
@@ -19,65 +18,10 @@ use engine_base::{HashSet, align_down};
 use engine_codec::crc32c;
 
 use crate::commit_record::{Body, CommitRecord, Inline, State, Truncated, Unit};
-use crate::config::Durability;
 use crate::log::{Control, LogInner, LogState, Pending};
+use crate::part::{Part, Work, missing_image};
 
 const BLOCK: u64 = BLOCK_SIZE_BYTES as u64;
-
-/// More than any record's head takes.
-const RECORD_HEAD_SIZE_BYTES_MAX: usize = 128;
-
-/// One log's part of a commit.
-#[derive(Debug)]
-pub(crate) struct Part {
-    pub(crate) log: Rc<LogInner>,
-    pub(crate) work: Work,
-    /// The image that the entry carries for the part: so many bytes of the segment, `[start, end)`.
-    pub(crate) image: Cell<Option<(u64, u64)>>,
-}
-
-/// What is to be committed.
-#[derive(Clone, Debug)]
-pub(crate) enum Work {
-    /// New bytes that travel in the journal.
-    Small(Pending),
-    /// New bytes that go to the segment first.
-    Large(Pending),
-    /// A statement.
-    Control(Control),
-    /// Nothing new: the image of a block that the destager must rewrite.
-    Image { segment_base: i64 },
-}
-
-impl Part {
-    /// Bytes that the part takes in an entry that is planned now, at most.
-    pub(crate) fn entry_size_bytes(&self) -> usize {
-        let inline = match &self.work {
-            Work::Small(pending) => pending.size_bytes as usize,
-            Work::Large(_) => return BLOCK_SIZE_BYTES + RECORD_HEAD_SIZE_BYTES_MAX,
-            Work::Control(Control::Truncated { last_block, .. }) => last_block.len(),
-            Work::Control(Control::Trimmed { .. }) | Work::Image { .. } => 0,
-        };
-        inline + RECORD_HEAD_SIZE_BYTES_MAX + self.preparation_size_bytes()
-    }
-
-    /// Bytes that introducing the log and holding its last block takes, when either is needed.
-    pub(crate) fn preparation_size_bytes(&self) -> usize {
-        let state = self.log.state.borrow();
-        let introduction = match state.is_introduced {
-            true => 0,
-            false => committed_segments(&state).len() * 16 + RECORD_HEAD_SIZE_BYTES_MAX,
-        };
-        let segment_base = match &self.work {
-            Work::Small(pending) | Work::Large(pending) => Some(pending.segment_base),
-            Work::Image { segment_base } => Some(*segment_base),
-            Work::Control(_) => None,
-        };
-        let image = segment_base.and_then(|base| missing_image(&self.log, &state, base));
-        let image_size = image.map_or(0, |_| BLOCK_SIZE_BYTES + RECORD_HEAD_SIZE_BYTES_MAX);
-        introduction + image_size
-    }
-}
 
 /// An entry's payload being put together: heads are encoded, inline bytes are copied from the
 /// tails when the entry is written.
@@ -235,7 +179,8 @@ impl EntryPlan {
     }
 
     /// A unit with its inline bytes.
-    pub(crate) fn put_unit(&mut self, log: &Rc<LogInner>, pending: &Pending, is_large: bool) {
+    pub(crate) fn put_unit(&mut self, part: &Part, pending: &Pending, is_large: bool) {
+        let log = &part.log;
         let state = log.state.borrow();
         let end = pending.position + pending.size_bytes;
         let inline_start = match is_large {
@@ -255,7 +200,7 @@ impl EntryPlan {
             position: pending.position,
             size: u32::try_from(pending.size_bytes).expect("a segment is below 2 GiB"),
             crc,
-            is_flushed: state.config.durability == Durability::Flush,
+            is_flushed: part.is_flushed,
             inline: Inline {
                 position: inline_start,
                 bytes: &[],
@@ -329,17 +274,6 @@ fn crc32c_of(slices: &[engine_runtime::Slice]) -> u32 {
     }
 }
 
-/// Where the image begins that must be in the journal before the block at the segment's destaged
-/// end may be rewritten; `None` when it may.
-pub(crate) fn missing_image(log: &LogInner, state: &LogState, segment_base: i64) -> Option<u64> {
-    let segment = state.segment(segment_base)?;
-    // What the background loop is about to set free may be gone with the next entry.
-    let tail = log.shared.image_tail.get();
-    let is_held = segment.held.allows_rewrite(segment.destaged_position, tail);
-    let is_guarded = log.shared.config.guards.tail_image();
-    (is_guarded && !is_held).then(|| align_down(segment.destaged_position, BLOCK))
-}
-
 /// A log as its last commit left it.
 pub(crate) fn committed_state(state: &LogState) -> State {
     let listed = || state.segments.range(committed_segments(state));
@@ -357,7 +291,7 @@ pub(crate) fn committed_state(state: &LogState) -> State {
 /// The segments that a state lists: from the first that is not synced to the one that holds the
 /// committed end, without a gap (a large segment may be sealed before a small one in front of it).
 /// Segments begun behind the committed end are not the journal's business yet.
-fn committed_segments(state: &LogState) -> std::ops::Range<usize> {
+pub(crate) fn committed_segments(state: &LogState) -> std::ops::Range<usize> {
     let committed = state
         .segments
         .partition_point(|segment| segment.base_offset <= state.committed_end_offset);
@@ -390,11 +324,7 @@ pub(crate) fn take_parts(log: &Rc<LogInner>, room: &mut usize, parts: &mut Vec<P
         if has_large {
             return Left::Order;
         }
-        let part = Part {
-            log: Rc::clone(log),
-            work,
-            image: Cell::new(None),
-        };
+        let part = Part::new(log, work);
         has_large = matches!(part.work, Work::Large(_));
         let mut size = part.entry_size_bytes();
         if has_large {

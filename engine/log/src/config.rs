@@ -133,6 +133,7 @@ pub struct Guards {
     generation: bool,
     names_before_reuse: bool,
     end_of_data: bool,
+    own_sync: bool,
 }
 
 impl Default for Guards {
@@ -143,6 +144,7 @@ impl Default for Guards {
             generation: true,
             names_before_reuse: true,
             end_of_data: true,
+            own_sync: true,
         }
     }
 }
@@ -171,6 +173,11 @@ impl Guards {
     /// Old bytes of a recycled file never follow data, or begin a segment, where a batch could.
     pub(crate) fn end_of_data(self) -> bool {
         self.end_of_data
+    }
+
+    /// Writes into allocated space are synced before anything relies on them.
+    pub(crate) fn own_sync(self) -> bool {
+        self.own_sync
     }
 
     /// Without the tail image.
@@ -219,6 +226,16 @@ impl Guards {
     pub fn without_end_of_data() -> Self {
         Self {
             end_of_data: false,
+            ..Self::default()
+        }
+    }
+
+    /// Without the sync of a file whose space was only allocated.
+    #[cfg(feature = "broken-guards")]
+    #[must_use]
+    pub fn without_own_sync() -> Self {
+        Self {
+            own_sync: false,
             ..Self::default()
         }
     }

@@ -154,8 +154,14 @@ async fn refresh_images(shared: &Rc<Shared>, next: u64) -> Result<(), StoreError
 
 /// Makes every segment write that completed so far durable.
 pub(crate) async fn flush_segments(shared: &Rc<Shared>) -> Result<(), StoreError> {
+    let logs = shared.logs();
+    run_all(
+        logs.iter().map(|log| log.sync_own_writes()),
+        LOGS_IN_FLIGHT_MAX,
+    )
+    .await?;
     let mut files = Vec::new();
-    for log in shared.logs() {
+    for log in logs {
         for segment in &mut log.state.borrow_mut().segments {
             if std::mem::take(&mut segment.needs_flush) {
                 files.extend(segment.file.clone());
@@ -243,7 +249,7 @@ impl LogInner {
     async fn destage_segment(&self, segment_base: i64) -> Result<(), StoreError> {
         loop {
             self.lock_segment(segment_base).await;
-            if crate::commit::missing_image(self, &self.state.borrow(), segment_base).is_none() {
+            if crate::part::missing_image(self, &self.state.borrow(), segment_base).is_none() {
                 break;
             }
             self.unlock_segment(segment_base);
@@ -283,11 +289,12 @@ impl LogInner {
         write_all(pieces)
             .await
             .map_err(StoreError::io("writing", file.path()))?;
-        if let Some(segment) = self.state.borrow_mut().segment_mut(segment_base) {
-            segment.destaged_position = end;
-            segment.needs_flush = true;
+        let state = &mut *self.state.borrow_mut();
+        if let Some(segment) = state.segment_mut(segment_base) {
+            let start = std::mem::replace(&mut segment.destaged_position, end);
             let is_rest = segment.committed_position > end;
             segment.pinned_file = is_rest.then_some(file_then);
+            state.on_written(segment_base, start, false);
         }
         Ok(())
     }

@@ -1,9 +1,11 @@
-//! Space ahead of a segment's end: made, pre-written and synced before anything relies on it.
+//! Space ahead of a segment's end: made before anything relies on it.
 //!
 //! Extending a file on the hot path costs a kernel worker thread for each write and a file-system
 //! commit for each flush; and a journal's flush does not cover a file's metadata. So a segment is
-//! a recycled file ([`crate::pool`]), or grows in steps, by zeroes written once and synced. Only
-//! for logs that the journal knows: the length of their files is not their end.
+//! a recycled file ([`crate::pool`]), or grows in steps, by zeroes written once and synced; in
+//! `written` mode by space that is only allocated, and then a sync of the file is due before a
+//! write there counts as durable ([`crate::segment::OwnWrites`]). Only for logs that the journal
+//! knows: the length of their files is not their end.
 
 use std::rc::Rc;
 
@@ -11,6 +13,7 @@ use engine_base::align_up;
 use engine_base::limits::BLOCK_SIZE_BYTES;
 use engine_runtime::{BlockBuf, File, OpenOptions, WriteMode, fs};
 
+use crate::config::Durability;
 use crate::error::StoreError;
 use crate::layout;
 use crate::limits::{EXTEND_SIZE_BYTES_MAX, ZERO_WRITE_SIZE_BYTES};
@@ -114,22 +117,34 @@ impl LogInner {
             let from = align_up(segment.file_size_bytes, BLOCK);
             (from, align_up(step.min(limit).max(end), BLOCK))
         };
-        let full = StoreError::io("extending", file.path());
-        if from < until {
-            let written = write_zeroes(&file, from, until).await;
-            if let Err(error) = written {
-                // What was written of it is not counted and is overwritten by the next try.
-                return Err(full(error));
-            }
+        let is_allocated = from < until && self.allocate(&file, from, until).await?;
+        if !is_allocated {
+            prewrite(&file, from, until).await?;
         }
-        file.sync_data()
-            .await
-            .map_err(StoreError::io("syncing", file.path()))?;
         if let Some(segment) = self.state.borrow_mut().segment_mut(segment_base) {
+            if is_allocated {
+                segment.allocated_until = until;
+            }
             segment.file_size_bytes = until;
             segment.extend_size_bytes = (segment.extend_size_bytes * 2).min(EXTEND_SIZE_BYTES_MAX);
         }
         Ok(())
+    }
+
+    /// Space without zeroes, for a log in `written` mode; `false` when it must be pre-written.
+    async fn allocate(&self, file: &Rc<File>, from: u64, until: u64) -> Result<bool, StoreError> {
+        let is_written = self.state.borrow().config.durability == Durability::Written;
+        if !is_written || !self.shared.can_allocate.get() {
+            return Ok(false);
+        }
+        match file.allocate(from, until - from).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {
+                self.shared.can_allocate.set(false);
+                Ok(false)
+            }
+            Err(error) => Err(StoreError::io("extending", file.path())(error)),
+        }
     }
 
     /// Gives a segment that has no bytes in its file a recycled one. Only a log that filled its
@@ -196,6 +211,17 @@ impl LogInner {
         }
         Ok(file)
     }
+}
+
+/// Zeroes, durably. What was written of them before an error is not counted, and is overwritten by
+/// the next try.
+async fn prewrite(file: &Rc<File>, from: u64, until: u64) -> Result<(), StoreError> {
+    if from < until {
+        let written = write_zeroes(file, from, until).await;
+        written.map_err(StoreError::io("extending", file.path()))?;
+    }
+    let synced = file.sync_data().await;
+    synced.map_err(StoreError::io("syncing", file.path()))
 }
 
 /// One write after the other: they run beside commits, whose writes should not queue behind them.

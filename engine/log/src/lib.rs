@@ -37,6 +37,7 @@ pub mod limits;
 mod load;
 mod log;
 mod offset_index;
+mod part;
 mod pipeline;
 mod pool;
 pub mod producer_snapshot;

@@ -100,6 +100,8 @@ pub(crate) async fn load_log(
         controls_queued: 0,
         is_introduced: false,
         wants_image: None,
+        has_own_writes: false,
+        own_writes: 0,
         is_in_commit: false,
         is_frozen: false,
         is_deleted: false,

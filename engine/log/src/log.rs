@@ -101,6 +101,10 @@ pub(crate) struct LogState {
     /// The destager must rewrite the block at this segment's destaged end, and the journal does
     /// not hold it: the next commit carries its image.
     pub(crate) wants_image: Option<i64>,
+    /// Some segment has writes that only a sync of its file makes durable.
+    pub(crate) has_own_writes: bool,
+    /// How many such writes there were.
+    pub(crate) own_writes: u64,
     /// A commit that contains the log is in flight.
     pub(crate) is_in_commit: bool,
     /// A truncation or deletion is under way: appends wait.

@@ -5,22 +5,22 @@
 //!
 //! Owns the journal. Runs as a task whose panic stops the process.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use engine_journal::Journal;
 use engine_runtime::{File, WriteMode, race, sleep};
 
 use crate::advance::{advance_part, hold_image, put_back};
-use crate::commit::{EntryPlan, Left, Part, Work, take_parts};
-use crate::config::Durability;
+use crate::commit::{EntryPlan, Left, take_parts};
 use crate::error::StoreError;
 use crate::journal_room::NewFile;
-use crate::limits::{IDLE_MARK_AFTER, SPACE_RETRY_AFTER};
+use crate::limits::{IDLE_MARK_AFTER, LOGS_IN_FLIGHT_MAX, SPACE_RETRY_AFTER};
 use crate::log::{Log, LogInner};
+use crate::part::{Part, Work};
 use crate::shared::{Condition, Shared};
 use crate::store::{LogStore, journal_error};
-use crate::write::{Piece, cut_into_pieces, write_all};
+use crate::write::{Piece, cut_into_pieces, run_all, write_all};
 
 impl LogStore {
     /// Runs the commit loop until [`LogStore::close`] has been asked for and everything is
@@ -199,6 +199,7 @@ impl Pipeline {
         self.prepare(&large).await?;
         let writes = self.plan_writes(&mut large).await?;
         parts.append(&mut large);
+        sync_behind_switches(&parts).await?;
         if self.shared.config.guards.segment_before_entry() {
             self.write_segments(writes).await?;
             self.describe(&parts).await?;
@@ -309,10 +310,13 @@ impl Pipeline {
                 .segment(pending.segment_base)
                 .expect("pending bytes keep it");
             let range = segment.destaged_position..end;
-            let (position, slices) = state.tail.blocks(pending.segment_base, range);
+            let blocks = range.clone();
+            let (position, slices) = state.tail.blocks(pending.segment_base, blocks);
             log.guard_end_of_data(segment, &file, end, &mut writes.pieces);
             cut_into_pieces(&file, position, slices, &mut writes.pieces);
-            if state.config.durability == Durability::Flush {
+            let is_own =
+                self.shared.config.guards.own_sync() && range.start < segment.allocated_until;
+            if large[index].is_flushed && (self.shared.syncs_each_file || is_own) {
                 writes.files.push(file);
             }
             index += 1;
@@ -325,15 +329,12 @@ impl Pipeline {
         write_all(writes.pieces)
             .await
             .map_err(StoreError::io("writing segments in", directory))?;
-        if self.shared.syncs_each_file {
-            let syncs = writes
-                .files
-                .iter()
-                .map(|file| async move { file.sync_data().await });
-            let synced = crate::write::run_all(syncs, crate::limits::LOGS_IN_FLIGHT_MAX).await;
-            synced.map_err(StoreError::io("syncing segments in", directory))?;
-        }
-        Ok(())
+        let syncs = writes
+            .files
+            .iter()
+            .map(|file| async move { file.sync_data().await });
+        let synced = run_all(syncs, LOGS_IN_FLIGHT_MAX).await;
+        synced.map_err(StoreError::io("syncing segments in", directory))
     }
 
     /// Moves the ends of what an entry made kept.
@@ -397,17 +398,22 @@ struct Writes {
     files: Vec<Rc<File>>,
 }
 
+/// A unit that is to be flushed may follow others of its log that were only written, or destaged
+/// into allocated space: what only a sync of their files makes durable must be so before it.
+async fn sync_behind_switches(parts: &[Part]) -> Result<(), StoreError> {
+    let is_flushed_unit =
+        |part: &&Part| part.is_flushed && matches!(part.work, Work::Small(_) | Work::Large(_));
+    let logs = parts.iter().filter(is_flushed_unit).map(|part| &part.log);
+    run_all(logs.map(|log| log.sync_own_writes()), LOGS_IN_FLIGHT_MAX).await
+}
+
 /// The image that a log wants, and the room that it takes.
 fn take_image(log: &Rc<LogInner>, room: usize) -> Option<(Part, usize)> {
     let segment_base = {
         let state = log.state.borrow();
         state.wants_image.filter(|_| !state.is_deleted)?
     };
-    let part = Part {
-        log: Rc::clone(log),
-        work: Work::Image { segment_base },
-        image: Cell::new(None),
-    };
+    let part = Part::new(log, Work::Image { segment_base });
     let size = part.entry_size_bytes();
     if size > room {
         return None;
@@ -421,9 +427,9 @@ fn put_part(plan: &mut EntryPlan, part: &Part) {
     match &part.work {
         Work::Small(pending) => {
             plan.put_preparation(part, pending.segment_base);
-            plan.put_unit(&part.log, pending, false);
+            plan.put_unit(part, pending, false);
         }
-        Work::Large(pending) => plan.put_unit(&part.log, pending, true),
+        Work::Large(pending) => plan.put_unit(part, pending, true),
         Work::Control(control) => {
             plan.put_introduction(&part.log);
             plan.put_control(&part.log, control);

@@ -83,7 +83,8 @@ impl Segment {
     fn give_up_file(&mut self, is_read: bool) -> u64 {
         let file = self.file.take();
         let is_alone = !is_read && file.is_none_or(|file| Rc::strong_count(&file) == 1);
-        if self.is_prewritten && is_alone && !self.is_extending && !self.is_writing {
+        let is_settled = self.is_prewritten && !self.is_extending && !self.is_writing;
+        if is_settled && is_alone && self.allocated_until == 0 {
             // The last partial block goes: direct writes take whole ones.
             align_down(self.file_size_bytes, BLOCK)
         } else {

@@ -37,8 +37,14 @@ pub(crate) struct Segment {
     pub(crate) extend_size_bytes: u64,
     /// Whether the file exists under its name.
     pub(crate) is_created: bool,
-    /// This process made the file: each of its blocks was written and synced.
+    /// This process made the file: each of its blocks was written and synced, but for those
+    /// allocated behind the data.
     pub(crate) is_prewritten: bool,
+    /// Up to here space may be allocated only, or changed from that by writes that no sync of the
+    /// file covers: see [`crate::log::LogState::on_written`].
+    pub(crate) allocated_until: u64,
+    /// Writes that only a sync of the file makes durable.
+    pub(crate) own_writes: OwnWrites,
     /// Up to here the file may hold bytes of an earlier life behind the data; beyond, zeroes.
     pub(crate) recycled_until: u64,
     /// Open when it was needed.
@@ -88,6 +94,8 @@ impl Segment {
             extend_size_bytes: EXTEND_SIZE_BYTES_MIN,
             is_created: false,
             is_prewritten: false,
+            allocated_until: 0,
+            own_writes: OwnWrites::default(),
             recycled_until: 0,
             file: None,
             is_writing: false,
@@ -149,6 +157,20 @@ impl Segment {
         }
         index.bytes_since_entry += size_bytes;
         self.end_position += size_bytes;
+    }
+}
+
+/// The numbers of the last write that only a sync of the file makes durable, and of the last that is.
+/// A log numbers these writes; a sync covers those before it began.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct OwnWrites {
+    pub(crate) last: u64,
+    pub(crate) synced: u64,
+}
+
+impl OwnWrites {
+    pub(crate) fn need_sync(self) -> bool {
+        self.synced < self.last
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) sealed_files: RefCell<SegmentLru<Rc<File>>>,
     /// Pages that are being read; whoever wants one of them waits for `progress`.
     pub(crate) pages_loading: RefCell<Vec<PageKey>>,
+    /// The file system can allocate space without writing it, as far as is known.
+    pub(crate) can_allocate: Cell<bool>,
     /// Segment files that wait to be written again.
     pub(crate) pool: RefCell<Pool>,
     /// By index; the place of a deleted log is taken again.

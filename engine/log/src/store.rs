@@ -339,6 +339,7 @@ async fn open_shared(config: StoreConfig, logs: usize) -> Result<Shared, StoreEr
         sealed_txns: RefCell::new(SegmentLru::new(SEALED_TXNS_MAX)),
         sealed_files: RefCell::new(SegmentLru::new(sealed_files_max)),
         pages_loading: RefCell::default(),
+        can_allocate: Cell::new(true),
         pool: RefCell::default(),
         logs: RefCell::default(),
         dirty: RefCell::default(),

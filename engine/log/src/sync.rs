@@ -14,10 +14,25 @@ use crate::layout::{
 use crate::log::{LogInner, LogState};
 use crate::offset_index::OFFSET_INDEX_ENTRY_SIZE_BYTES;
 use crate::producer_snapshot;
+use crate::segment::Segment;
 use crate::time_index::TIME_INDEX_ENTRY_SIZE_BYTES;
 use crate::txn_index::TXN_INDEX_ENTRY_SIZE_BYTES;
 
 impl LogState {
+    /// Bytes of a segment from `start` on were written. What lies in allocated space becomes durable
+    /// by a sync of the file only; what `is_own` says so too.
+    pub(crate) fn on_written(&mut self, segment_base: i64, start: u64, is_own: bool) {
+        let number = self.own_writes + 1;
+        if let Some(segment) = self.segment_mut(segment_base) {
+            segment.needs_flush = true;
+            if is_own || start < segment.allocated_until {
+                segment.own_writes.last = number;
+                self.own_writes = number;
+                self.has_own_writes = true;
+            }
+        }
+    }
+
     /// Takes a snapshot of the producers as of the log's end, to be written later.
     pub(crate) fn take_snapshot(&mut self) {
         if self.snapshot_offset < self.end_offset && !self.producers.is_empty() {
@@ -57,7 +72,7 @@ impl LogInner {
             let sealed = {
                 let state = self.state.borrow();
                 let active = state.active().base_offset;
-                let is_ready = |segment: &&crate::segment::Segment| {
+                let is_ready = |segment: &&Segment| {
                     segment.base_offset != active
                         && !segment.is_synced
                         && segment.destaged_position == segment.end_position
@@ -153,6 +168,34 @@ impl LogInner {
         }
     }
 
+    /// Syncs the files of writes that nothing else makes durable.
+    pub(crate) async fn sync_own_writes(&self) -> Result<(), StoreError> {
+        if !self.state.borrow().has_own_writes || !self.shared.config.guards.own_sync() {
+            return Ok(());
+        }
+        let unsynced: Vec<_> = {
+            let state = self.state.borrow();
+            let segments = state.segments.iter();
+            let unsynced = segments.filter(|segment| segment.own_writes.need_sync());
+            // One that has let go of its file was cut off or deleted: nobody needs it any more.
+            let noted = |it: &Segment| Some((it.base_offset, it.own_writes.last, it.file.clone()?));
+            unsynced.filter_map(noted).collect()
+        };
+        for (base_offset, last, file) in unsynced {
+            let synced = file.sync_data().await;
+            synced.map_err(StoreError::io("syncing", file.path()))?;
+            if let Some(segment) = self.state.borrow_mut().segment_mut(base_offset) {
+                let own_writes = &mut segment.own_writes;
+                own_writes.synced = own_writes.synced.max(last);
+            }
+        }
+        // Not before: others must not take for synced what is being synced.
+        let state = &mut *self.state.borrow_mut();
+        let mut segments = state.segments.iter();
+        state.has_own_writes = segments.any(|it| it.own_writes.need_sync());
+        Ok(())
+    }
+
     /// Gives a full segment its exact length and its final indexes, durably.
     pub(crate) async fn seal(&self, base_offset: i64) -> Result<(), StoreError> {
         self.stop_extending(base_offset).await;
@@ -169,6 +212,8 @@ impl LogInner {
             segment.file_size_bytes = end;
             segment.synced_position = end;
             segment.needs_flush = false;
+            segment.own_writes.synced = segment.own_writes.last;
+            segment.allocated_until = 0;
             segment.is_synced = true;
             segment.index = None;
             segment.held.clear();

@@ -134,12 +134,11 @@ impl LogInner {
             self.shared.progress.wait().await;
         }
         self.destage().await?;
+        // Also those that a flush is under way for: it must not end behind the cut.
         let files: Vec<_> = {
-            let mut state = self.state.borrow_mut();
-            let written = state.segments.iter_mut().filter_map(|segment| {
-                std::mem::take(&mut segment.needs_flush).then(|| segment.file.clone())
-            });
-            written.flatten().collect()
+            let state = self.state.borrow();
+            let unsynced = state.segments.iter().filter(|it| !it.is_synced);
+            unsynced.filter_map(|it| it.file.clone()).collect()
         };
         for file in files {
             file.sync_data()

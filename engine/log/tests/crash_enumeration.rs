@@ -24,14 +24,16 @@ fn no_crash_loses_what_was_kept_or_invents_what_was_not() {
 #[cfg(feature = "broken-guards")]
 #[test]
 fn each_guard_that_is_removed_is_missed() {
-    // Every fifth workload from 3 on is about recycled files.
-    let recycling: Vec<u64> = (3..60).step_by(5).collect();
+    // Every sixth workload from 3 on is about recycled files, from 5 on about changed durability.
+    let recycling: Vec<u64> = (3..80).step_by(6).collect();
+    let switching = (5..80).step_by(6).collect();
     for (guards, workloads) in [
         (Guards::without_tail_image(), (0..20).collect()),
         (Guards::without_segment_before_entry(), (0..20).collect()),
         (Guards::without_generation(), (0..20).collect()),
         (Guards::without_names_before_reuse(), recycling.clone()),
         (Guards::without_end_of_data(), recycling),
+        (Guards::without_own_sync(), switching),
     ] {
         let is_missed = workloads.iter().any(|&seed: &u64| {
             let plan = Plan {

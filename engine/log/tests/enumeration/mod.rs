@@ -65,14 +65,22 @@ type Stored = (i64, Rc<Vec<u8>>);
 
 #[derive(Clone, Debug)]
 enum Operation {
-    Append { next_offset: i64, stored: Stored },
-    Truncate { end_offset: i64 },
+    Append {
+        next_offset: i64,
+        stored: Stored,
+        /// The log's durability when it was accepted.
+        is_flush: bool,
+    },
+    Truncate {
+        end_offset: i64,
+    },
 }
 
 /// What is known of one log.
 #[derive(Debug, Default)]
 struct Model {
     name: String,
+    /// What the log's durability is now.
     is_flush: bool,
     operations: Vec<Operation>,
     /// Operations that are kept whatever happens.
@@ -85,13 +93,17 @@ struct Model {
 
 impl Model {
     fn on_committed(&mut self, durable_end_offset: i64) {
-        while let Some(Operation::Append { next_offset, .. }) = self.operations.get(self.written)
+        while let Some(Operation::Append {
+            next_offset,
+            is_flush,
+            ..
+        }) = self.operations.get(self.written)
             && *next_offset <= durable_end_offset
         {
             self.written += 1;
-        }
-        if self.is_flush {
-            self.durable = self.written;
+            if *is_flush {
+                self.durable = self.written;
+            }
         }
     }
 

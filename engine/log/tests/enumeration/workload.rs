@@ -13,13 +13,16 @@ enum Kind {
     Recycling,
     /// Many logs and a journal that is always full.
     Crowded,
+    /// Logs change their durability.
+    Switching,
 }
 
 impl Kind {
     fn of(seed: u64) -> Self {
-        match seed % 5 {
+        match seed % 6 {
             3 => Self::Recycling,
             4 => Self::Crowded,
+            5 => Self::Switching,
             _ => Self::Mixed,
         }
     }
@@ -29,13 +32,14 @@ impl Kind {
             Self::Mixed => 1 + prng.below(3) as i32,
             Self::Recycling => 2,
             Self::Crowded => 10,
+            Self::Switching => 3,
         }
     }
 
     fn step_count(self, prng: &mut Prng) -> u64 {
         match self {
             Self::Mixed => 8 + prng.below(25),
-            Self::Recycling => 30 + prng.below(20),
+            Self::Recycling | Self::Switching => 30 + prng.below(20),
             Self::Crowded => 12 + prng.below(8),
         }
     }
@@ -45,6 +49,7 @@ impl Kind {
             Self::Recycling => 4 * BLOCK,
             Self::Crowded => 200_000,
             Self::Mixed => 12_000 + 10_000 * partition as u64,
+            Self::Switching => 40_000,
         }
     }
 
@@ -198,6 +203,9 @@ impl Driver {
             .collect();
         let config = self.kind.store_config(guards, prng);
         if life > 0 {
+            for (model, partition) in self.models.borrow_mut().iter_mut().zip(&partitions) {
+                model.is_flush = partition.config.durability == Durability::Flush;
+            }
             return LogStore::open(config, partitions, |_| {}).await;
         }
         let (store, _) = LogStore::open(config, Vec::new(), |_| {}).await?;
@@ -251,6 +259,7 @@ impl Driver {
                     self.append(index, log, size, prng).await?;
                 }
             }
+            (Kind::Switching, 2..5) => self.switch_durability(index, log).await,
             (_, 2 | 3) => {
                 let nap = std::time::Duration::from_millis(prng.below(120));
                 engine_runtime::sleep(nap).await;
@@ -268,6 +277,23 @@ impl Driver {
             }
         }
         Ok(())
+    }
+
+    /// What is in flight when a log is to be flushed is flushed or not; when it is only to be
+    /// written, nothing may be.
+    async fn switch_durability(&self, index: usize, log: &Log) {
+        let is_flush = self.models.borrow()[index].is_flush;
+        if is_flush {
+            self.wait_until_kept(log).await;
+        }
+        log.update_config(LogConfig {
+            durability: match is_flush {
+                true => Durability::Written,
+                false => Durability::Flush,
+            },
+            ..log.config()
+        });
+        self.models.borrow_mut()[index].is_flush = !is_flush;
     }
 
     async fn wait_until_kept(&self, log: &Log) {
@@ -291,11 +317,12 @@ impl Driver {
                 Ok(appended) => {
                     let mut stored = bytes.clone();
                     info.stamp(&mut stored, appended.base_offset, 1);
-                    let operation = Operation::Append {
+                    let model = &mut self.models.borrow_mut()[index];
+                    model.operations.push(Operation::Append {
                         next_offset: appended.last_offset + 1,
                         stored: (appended.base_offset, Rc::new(stored)),
-                    };
-                    self.models.borrow_mut()[index].operations.push(operation);
+                        is_flush: model.is_flush,
+                    });
                     return Ok(());
                 }
                 Err(engine_log::AppendError::Busy) => log.ready_to_append().await?,
