@@ -236,7 +236,6 @@ async fn open_logs(core: &Rc<Core>, directory: &DataDirectory) -> Result<Previou
     } else {
         recover(directory).await?
     };
-    engine_log::begin_use(&directory.path).await?;
     let found = engine_log::find_partitions(&directory.path).await?;
     let mut parts: HashMap<ShardId, Vec<PartitionDir>> = HashMap::default();
     for partition in found {
@@ -249,6 +248,11 @@ async fn open_logs(core: &Rc<Core>, directory: &DataDirectory) -> Result<Previou
         };
         parts.entry(core.owner(id)).or_default().push(dir);
     }
+    // A start that is refused leaves the mark of a clean stop.
+    let logs_max = parts.values().map(Vec::len).max().unwrap_or(0);
+    let open_files_max = open_files_share(usize::from(core.shards.count()))?;
+    engine_log::check_open_files(logs_max, open_files_max)?;
+    engine_log::begin_use(&directory.path).await?;
     for shard in (0..core.shards.count()).map(ShardId) {
         let part = parts.remove(&shard).unwrap_or_default();
         let (path, cluster_id) = (directory.path.clone(), directory.cluster_id.clone());
@@ -279,11 +283,16 @@ async fn recover(directory: &DataDirectory) -> Result<PreviousStop, StartError> 
         }
     })
     .await?;
-    if report.found != Found::CleanStop {
-        tracing::warn!(
+    match report.found {
+        Found::CleanStop => {}
+        // Just formatted, or without any topic.
+        Found::KafkasCrash if report.logs.len() <= 1 => {
+            tracing::info!("no broker has stopped clean here yet: the metadata log was checked");
+        }
+        _ => tracing::warn!(
             "the last stop was not clean: {} logs recovered",
             report.logs.len()
-        );
+        ),
     }
     Ok(match report.found {
         Found::CleanStop => PreviousStop::Clean { broker_epoch },
