@@ -3,7 +3,7 @@
 //! Owns the positions. Asks each leader in turn with one Fetch request outside of sessions;
 //! decompresses and cuts what came. Never commits: see `group`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -74,6 +74,11 @@ pub struct Consumer {
     decompressor: Decompressor,
     /// The next offset of each assigned partition.
     positions: BTreeMap<Place, i64>,
+    /// The topic's id at the place when it was last asked for: a topic that is deleted and made
+    /// again keeps its name and gets another.
+    ids: BTreeMap<Place, TopicId>,
+    /// Those of `positions` whose topic was not there when it was last asked for.
+    gone: BTreeSet<Place>,
     /// Records that were fetched and not handed out yet, in order.
     ready: std::collections::VecDeque<ConsumedRecord>,
 }
@@ -86,6 +91,8 @@ impl Consumer {
             options,
             decompressor: Decompressor::new(),
             positions: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            gone: BTreeSet::new(),
             ready: std::collections::VecDeque::new(),
         }
     }
@@ -100,6 +107,8 @@ impl Consumer {
         partitions: &[(String, i32, StartAt)],
     ) -> Result<(), ClientError> {
         self.positions.clear();
+        self.ids.clear();
+        self.gone.clear();
         self.ready.clear();
         for (topic, partition, start) in partitions {
             let offset = match start {
@@ -127,6 +136,13 @@ impl Consumer {
         positions
     }
 
+    /// The assigned topics that are not there. When they are made again, they are read from their
+    /// first record.
+    #[must_use]
+    pub fn gone_topics(&self) -> BTreeSet<&str> {
+        self.gone.iter().map(|(topic, _)| &**topic).collect()
+    }
+
     /// Records, in order for each partition; none when nothing came within `wait`.
     ///
     /// # Errors
@@ -146,10 +162,23 @@ impl Consumer {
     async fn fetch(&mut self, cluster: &mut Cluster, wait: Duration) -> Result<(), ClientError> {
         let mut leaders: BTreeMap<i32, Vec<(Place, TopicId)>> = BTreeMap::new();
         let mut leaderless = false;
-        for place in self.positions.keys() {
+        for (place, position) in &mut self.positions {
             match cluster.leader(&place.0, place.1).await {
-                Ok((leader, id)) => leaders.entry(leader).or_default().push((place.clone(), id)),
-                Err(error) if error.is_retriable() => leaderless = true,
+                Ok((leader, id)) => {
+                    self.gone.remove(place);
+                    let before = self.ids.insert(place.clone(), id);
+                    if before.is_some_and(|before| before != id) {
+                        // Another topic of this name: nothing of it was read.
+                        *position = 0;
+                    }
+                    leaders.entry(leader).or_default().push((place.clone(), id));
+                }
+                Err(error) if error.is_retriable() => {
+                    leaderless = true;
+                    if error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) {
+                        self.gone.insert(place.clone());
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }

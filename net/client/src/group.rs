@@ -5,10 +5,11 @@
 //! and joins again (the eager protocol of KIP-62 with the range assignor).
 
 use std::collections::BTreeMap;
+use std::io;
 use std::time::Duration;
 
 use engine_base::Instant;
-use engine_runtime::{now, sleep};
+use engine_runtime::{now, sleep, timeout};
 use net_wire::message::consumer_protocol::{
     ConsumerProtocolAssignment, ConsumerProtocolSubscription, TopicPartition, read_blob, write_blob,
 };
@@ -24,6 +25,7 @@ use crate::assignor::{Assignment, assign_range};
 use crate::cluster::Cluster;
 use crate::connection::Frame;
 use crate::error::ClientError;
+use crate::limits::CLOSE_STEP_TIMEOUT;
 use crate::offsets::{BY_NAME_VERSION_MAX, Offsets, fetch_committed, offsets_by_topic};
 use crate::retry::Retry;
 
@@ -181,7 +183,8 @@ impl GroupMembership {
         }
     }
 
-    /// Commits offsets: of each partition the next one to read.
+    /// Commits offsets: of each partition the next one to read. That a topic is unknown is final,
+    /// although the code is retriable: it was read from, so it was deleted, not about to be made.
     ///
     /// # Errors
     /// When the coordinator refuses, or the retry time is over.
@@ -199,14 +202,34 @@ impl GroupMembership {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            if error.is_retriable() {
-                self.note(&error);
+            let unknown_topic = error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+            if unknown_topic || !error.is_retriable() {
+                return Err(error);
             }
-            match retry.next_wait(now()).filter(|_| error.is_retriable()) {
+            self.note(&error);
+            match retry.next_wait(now()) {
                 Some(wait) => sleep(wait).await,
                 None => return Err(error),
             }
         }
+    }
+
+    /// Commits what was read and leaves, whatever becomes of the commit; each takes at most
+    /// [`CLOSE_STEP_TIMEOUT`]. Gives what went wrong: others read some records again, or wait for
+    /// the session to end.
+    pub async fn close(&mut self, cluster: &mut Cluster, offsets: &Offsets) -> Vec<ClientError> {
+        let overdue = |what: &str| {
+            let text = format!("the coordinator did not answer the {what} in time");
+            Err(ClientError::Disconnected(io::Error::new(
+                io::ErrorKind::TimedOut,
+                text,
+            )))
+        };
+        let committed = timeout(CLOSE_STEP_TIMEOUT, self.commit(cluster, offsets)).await;
+        let left = timeout(CLOSE_STEP_TIMEOUT, self.leave(cluster)).await;
+        let committed = committed.unwrap_or_else(|_| overdue("commit"));
+        let left = left.unwrap_or_else(|_| overdue("leaving"));
+        committed.err().into_iter().chain(left.err()).collect()
     }
 
     /// Leaves, so that the others need not wait for the session to end. A static member stays.

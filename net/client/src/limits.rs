@@ -18,6 +18,10 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// error is the answer.
 pub const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// How long the commit of a member that leaves its group may take, and then as long the leaving:
+/// what is not committed is read again by others, and the session ends by itself.
+pub const CLOSE_STEP_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// The first wait between two tries; doubled up to [`RETRY_WAIT_MAX`].
 pub const RETRY_WAIT_MIN: Duration = Duration::from_millis(50);
 

@@ -1,5 +1,6 @@
 //! `ottla consume`: prints records, alone or as a member of a group.
 
+use std::collections::BTreeMap;
 use std::io::{BufWriter, Write, stdout};
 use std::time::Duration;
 
@@ -7,9 +8,10 @@ use clap::{Args, ValueEnum};
 use engine_base::Instant;
 use engine_runtime::now;
 use net_client::{
-    Admin, Cluster, ConsumedRecord, Consumer, ConsumerOptions, GroupEvent, GroupMembership,
-    GroupOptions, OffsetReset, StartAt,
+    Admin, ClientError, Cluster, ConsumedRecord, Consumer, ConsumerOptions, GroupEvent,
+    GroupMembership, GroupOptions, OffsetReset, StartAt,
 };
+use net_wire::ErrorCode;
 
 use crate::bootstrap::Bootstrap;
 use crate::failure::Failure;
@@ -106,6 +108,8 @@ struct Session {
     /// Whether the consumer's positions are those of the group's generation, to be committed in
     /// it: not while it is being joined.
     is_joined: bool,
+    /// Whether the topic is gone, which has been told.
+    is_gone: bool,
     printed: u64,
     commit_due: Instant,
 }
@@ -127,6 +131,7 @@ impl Session {
                 GroupMembership::new(GroupOptions::new(group, &topics))
             }),
             is_joined: false,
+            is_gone: false,
             printed: 0,
             commit_due: now() + COMMIT_INTERVAL,
         })
@@ -207,6 +212,7 @@ impl Session {
                 .timeout_ms
                 .map_or(POLL_WAIT, |ms| POLL_WAIT.min(Duration::from_millis(ms)));
             let records = self.consumer.poll(&mut self.cluster, wait).await?;
+            self.tell_gone(&args.topic);
             for record in &records {
                 if !self.print(args, record, &mut out)? {
                     return Ok(());
@@ -256,9 +262,17 @@ impl Session {
             || (event == GroupEvent::Stable && now() >= self.commit_due)
         {
             self.commit_due = now() + COMMIT_INTERVAL;
-            group
-                .commit(&mut self.cluster, &self.consumer.positions())
-                .await?;
+            let positions = self.consumer.positions();
+            match interrupt
+                .or(group.commit(&mut self.cluster, &positions))
+                .await
+            {
+                // Committed when it leaves.
+                None => return Ok(()),
+                // Polling finds out too, and tells.
+                Some(Err(error)) if is_unknown_topic(&error) => {}
+                Some(committed) => committed?,
+            }
         }
         if event != GroupEvent::Stable {
             // The others may take their time; an interrupt leaves the group as it is.
@@ -267,19 +281,35 @@ impl Session {
         Ok(())
     }
 
+    /// Says once when the topic vanishes: what waits for it looks like what has read it all.
+    fn tell_gone(&mut self, topic: &str) {
+        let is_gone = self.consumer.gone_topics().contains(topic);
+        if is_gone != self.is_gone {
+            output::note(&if is_gone {
+                format!("topic {topic} is gone; waiting in case it is made again (Ctrl-C ends)")
+            } else {
+                format!("topic {topic} is there again")
+            });
+        }
+        self.is_gone = is_gone;
+    }
+
     /// Commits and leaves; a failure here costs the group a session timeout and some repetition.
     async fn leave(&mut self) {
         let Some(group) = &mut self.group else { return };
-        let mut committed = Ok(());
-        if self.is_joined {
-            let positions = self.consumer.positions();
-            committed = group.commit(&mut self.cluster, &positions).await;
-        }
-        let left = group.leave(&mut self.cluster).await;
-        for error in [committed.err(), left.err()].into_iter().flatten() {
+        // What is gone has no offsets any more.
+        let positions = match self.is_joined && !self.is_gone {
+            true => self.consumer.positions(),
+            false => BTreeMap::new(),
+        };
+        for error in group.close(&mut self.cluster, &positions).await {
             output::note(&format!("while leaving the group: {error}"));
         }
     }
+}
+
+fn is_unknown_topic(error: &ClientError) -> bool {
+    error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
 }
 
 fn flushed(out: &mut impl Write) -> Result<bool, Failure> {

@@ -14,10 +14,13 @@ use engine_runtime::{Listener, Slice, Stream, random_u64, spawn};
 use net_wire::frame::write_response;
 use net_wire::message::api_versions::ApiVersion;
 use net_wire::message::fetch::{FetchableTopicResponse, PartitionData};
+use net_wire::message::find_coordinator::Coordinator;
+use net_wire::message::join_group::JoinGroupResponseMember;
 use net_wire::message::list_offsets::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 use net_wire::message::metadata::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
+use net_wire::message::offset_commit::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
 use net_wire::message::produce::{PartitionProduceResponse, TopicProduceResponse};
 use net_wire::message::*;
 use net_wire::{ApiKey, ErrorCode, RequestHeader, Response, versions};
@@ -36,6 +39,10 @@ pub(crate) struct Faults {
     pub(crate) not_leader: u64,
     /// The highest version of ApiVersions that is known.
     pub(crate) api_versions_max: i16,
+    /// What a commit of offsets is answered.
+    pub(crate) commit: ErrorCode,
+    /// Every byte of the topic's id, 0 when there is no topic; changed while the client runs.
+    pub(crate) topic_id: Rc<Cell<u8>>,
     /// Requests of this API are never answered.
     pub(crate) silent: Option<ApiKey>,
     /// A Fetch answer is cut after so many bytes, inside a batch; 0 for never.
@@ -152,6 +159,24 @@ impl Broker {
                 let request = FetchRequest::read(body, version).unwrap();
                 written(&self.fetch(&request), version, id)
             }
+            ApiKey::FindCoordinator => written(&coordinator(), version, id),
+            ApiKey::JoinGroup => {
+                let request = JoinGroupRequest::read(body, version).unwrap();
+                written(&alone(&request), version, id)
+            }
+            ApiKey::SyncGroup => {
+                let request = SyncGroupRequest::read(body, version).unwrap();
+                let response = SyncGroupResponse {
+                    assignment: request.assignments[0].assignment.to_vec().into(),
+                    ..Default::default()
+                };
+                written(&response, version, id)
+            }
+            ApiKey::OffsetCommit => {
+                let request = OffsetCommitRequest::read(body, version).unwrap();
+                written(&self.commit(&request), version, id)
+            }
+            ApiKey::LeaveGroup => written(&LeaveGroupResponse::default(), version, id),
             other => panic!("the tests do not ask for {other:?}"),
         })
     }
@@ -167,11 +192,11 @@ impl Broker {
         };
         let topic = |name: &str| MetadataResponseTopic {
             error_code: match name {
-                TOPIC => ErrorCode::NONE,
+                TOPIC if self.faults.topic_id.get() != 0 => ErrorCode::NONE,
                 _ => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
             },
             name: Some(name.to_owned().into()),
-            topic_id: Uuid([7; 16]),
+            topic_id: self.topic_id(),
             partitions: (0..count).map(partition).collect(),
             ..Default::default()
         };
@@ -196,7 +221,7 @@ impl Broker {
     fn produce(&self, request: &ProduceRequest<'_>) -> ProduceResponse<'static> {
         let refused = one_in(self.faults.not_leader);
         let topic = &request.topic_data[0];
-        assert_eq!(topic.topic_id, Uuid([7; 16]));
+        assert_eq!(topic.topic_id, self.topic_id());
         let results = topic.partition_data.iter().map(|data| {
             let records = data.records.as_deref().unwrap();
             let error_code = if refused {
@@ -247,12 +272,44 @@ impl Broker {
         }
     }
 
+    fn topic_id(&self) -> Uuid {
+        Uuid([self.faults.topic_id.get(); 16])
+    }
+
+    fn commit(&self, request: &OffsetCommitRequest<'_>) -> OffsetCommitResponse<'static> {
+        let topics = request.topics.iter().map(|topic| {
+            let partitions = topic.partitions.iter();
+            OffsetCommitResponseTopic {
+                name: topic.name.to_string().into(),
+                partitions: partitions
+                    .map(|partition| OffsetCommitResponsePartition {
+                        partition_index: partition.partition_index,
+                        error_code: self.faults.commit,
+                    })
+                    .collect(),
+                ..Default::default()
+            }
+        });
+        OffsetCommitResponse {
+            topics: topics.collect(),
+            ..Default::default()
+        }
+    }
+
     fn fetch(&self, request: &FetchRequest<'_>) -> FetchResponse<'static> {
         let logs = self.logs.borrow();
+        let topic_id = request.topics[0].topic_id;
         let asked = request.topics[0].partitions.iter();
         let partitions = asked.map(|asked| {
             let log = &logs[asked.partition as usize];
             let offset = asked.fetch_offset;
+            if topic_id != self.topic_id() {
+                return PartitionData {
+                    partition_index: asked.partition,
+                    error_code: ErrorCode::UNKNOWN_TOPIC_ID,
+                    ..Default::default()
+                };
+            }
             if offset < log.start_offset || offset > log.end_offset {
                 return PartitionData {
                     partition_index: asked.partition,
@@ -270,7 +327,7 @@ impl Broker {
         });
         FetchResponse {
             responses: vec![FetchableTopicResponse {
-                topic_id: Uuid([7; 16]),
+                topic_id,
                 partitions: partitions.collect(),
                 ..Default::default()
             }],
@@ -317,6 +374,34 @@ impl Log {
             bytes.truncate(first + cut);
         }
         bytes
+    }
+}
+
+fn coordinator() -> FindCoordinatorResponse<'static> {
+    FindCoordinatorResponse {
+        coordinators: vec![Coordinator {
+            node_id: 1,
+            host: "broker".into(),
+            port: i32::from(PORT),
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+/// A group of this member alone.
+fn alone<'a>(request: &JoinGroupRequest<'a>) -> JoinGroupResponse<'a> {
+    JoinGroupResponse {
+        generation_id: 1,
+        protocol_name: Some("range".into()),
+        leader: "member".into(),
+        member_id: "member".into(),
+        members: vec![JoinGroupResponseMember {
+            member_id: "member".into(),
+            group_instance_id: None,
+            metadata: request.protocols[0].metadata.clone(),
+        }],
+        ..Default::default()
     }
 }
 

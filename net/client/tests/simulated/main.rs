@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use broker::{Broker, Faults, PORT, TOPIC};
-use engine_runtime::{ShardContext, SimOptions, SimWorld, resolve, timeout};
+use engine_runtime::{ShardContext, SimOptions, SimWorld, now, resolve, timeout};
 use net_client::{
     ClientError, Cluster, ClusterOptions, Compression, Connection, ConnectionOptions,
-    ConsumedRecord, Consumer, ConsumerOptions, HostPort, OffsetReset, Producer, ProducerOptions,
-    ProducerRecord, StartAt,
+    ConsumedRecord, Consumer, ConsumerOptions, GroupMembership, GroupOptions, HostPort,
+    OffsetReset, Producer, ProducerOptions, ProducerRecord, StartAt,
 };
 use net_wire::message::MetadataRequest;
 use net_wire::{ApiKey, ErrorCode};
@@ -38,6 +38,7 @@ where
 fn faults() -> Faults {
     Faults {
         api_versions_max: 5,
+        topic_id: std::rc::Rc::new(std::cell::Cell::new(7)),
         ..Faults::default()
     }
 }
@@ -298,4 +299,89 @@ fn a_position_that_is_gone_is_reset() {
         records
     });
     assert_eq!(records[0].offset, 0);
+}
+
+/// What a member that joined and ends is told, and how long it takes.
+fn close_of_a_member(faults: Faults) -> (Vec<ClientError>, Duration, usize) {
+    let broker = Broker::new(1, faults);
+    let (errors, took) = with_broker(7, &broker, || async {
+        let mut cluster = connect().await.unwrap();
+        let mut group = GroupMembership::new(GroupOptions::new("g", &[TOPIC.to_owned()]));
+        let place = (TOPIC.to_owned(), 0);
+        let joined = group.join(&mut cluster).await.unwrap();
+        assert_eq!((joined.len(), joined.first()), (1, Some(&place)));
+        let began = now();
+        let errors = group
+            .close(&mut cluster, &BTreeMap::from([(place, 5)]))
+            .await;
+        (errors, now().since(began))
+    });
+    let asked = broker.requests.borrow();
+    let leaves = asked.iter().filter(|(key, _)| *key == ApiKey::LeaveGroup);
+    (errors, took, leaves.count())
+}
+
+#[test]
+fn a_member_whose_topic_was_deleted_leaves_at_once() {
+    let (errors, took, leaves) = close_of_a_member(Faults {
+        commit: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        ..faults()
+    });
+    let codes: Vec<_> = errors.iter().map(ClientError::code).collect();
+    assert_eq!(codes, [Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)]);
+    assert_eq!(leaves, 1);
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+#[test]
+fn a_member_leaves_in_time_whatever_becomes_of_its_commit() {
+    let refused = Faults {
+        commit: ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+        ..faults()
+    };
+    let unanswered = Faults {
+        silent: Some(ApiKey::OffsetCommit),
+        ..faults()
+    };
+    for faults in [refused, unanswered] {
+        let (errors, took, leaves) = close_of_a_member(faults);
+        assert_eq!((errors.len(), leaves), (1, 1), "{errors:?}");
+        assert!(took < Duration::from_secs(3), "{took:?}");
+    }
+    let silent = Some(ApiKey::LeaveGroup);
+    let (errors, took, _) = close_of_a_member(Faults { silent, ..faults() });
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn a_topic_that_is_gone_is_told_and_another_of_its_name_is_read_from_its_first_record() {
+    let faults = faults();
+    let topic_id = std::rc::Rc::clone(&faults.topic_id);
+    let broker = Broker::new(3, faults);
+    with_broker(8, &broker, || async {
+        send_numbers(&ProducerOptions::default(), 30).await
+    });
+    with_broker(8, &broker, || async move {
+        let mut cluster = connect().await.unwrap();
+        let mut consumer = Consumer::new(ConsumerOptions::default());
+        let place = [(TOPIC.to_owned(), 0, StartAt::Offset(10))];
+        consumer.assign(&mut cluster, &place).await.unwrap();
+        let wait = Duration::from_millis(10);
+        assert!(consumer.poll(&mut cluster, wait).await.unwrap().is_empty());
+        assert!(consumer.gone_topics().is_empty());
+        topic_id.set(0);
+        for _ in 0..2 {
+            consumer.poll(&mut cluster, wait).await.unwrap();
+        }
+        assert!(consumer.gone_topics().contains(TOPIC));
+        // The same topic after all: the broker had not learnt of it yet.
+        topic_id.set(7);
+        assert!(consumer.poll(&mut cluster, wait).await.unwrap().is_empty());
+        assert!(consumer.gone_topics().is_empty());
+        topic_id.set(8);
+        consumer.poll(&mut cluster, wait).await.unwrap();
+        let records = consumer.poll(&mut cluster, wait).await.unwrap();
+        assert_eq!((records.len(), records[0].offset), (10, 0));
+    });
 }
