@@ -67,9 +67,7 @@ fn advice_for_code(code: ErrorCode) -> Option<&'static str> {
              --replication-factor, or start more brokers."
         }
         ErrorCode::INVALID_PARTITIONS => "A topic has at least one partition.",
-        ErrorCode::INVALID_CONFIG => {
-            "Correct --config; 'ottla topics describe' shows the keys of a topic."
-        }
+        ErrorCode::INVALID_CONFIG => "Correct --config.",
         ErrorCode::TOPIC_DELETION_DISABLED => {
             "Start the broker with delete.topic.enable=true to delete topics."
         }

@@ -17,6 +17,7 @@ mod interrupt;
 mod lines;
 mod output;
 pub mod produce;
+mod topic_keys;
 pub mod topics;
 
 pub use consume::ConsumeArgs;

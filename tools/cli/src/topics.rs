@@ -9,6 +9,7 @@ use net_wire::ErrorCode;
 use crate::bootstrap::Bootstrap;
 use crate::failure::Failure;
 use crate::output;
+use crate::topic_keys;
 
 /// The commands about topics.
 #[derive(Debug, Subcommand)]
@@ -194,6 +195,12 @@ async fn describe(args: DescribeArgs) -> Result<(), Failure> {
 
 /// What to do when the broker refuses to make a topic, where that depends on what was asked.
 fn refused(error: ClientError, topic: &NewTopic) -> Failure {
+    let keys = topic.configs.iter().map(|(key, _)| key.as_str());
+    if error.code() == Some(ErrorCode::INVALID_CONFIG)
+        && let Some(advice) = topic_keys::advice(keys)
+    {
+        return Failure::Advised { error, advice };
+    }
     let advice = match error.code() {
         Some(ErrorCode::INVALID_REPLICATION_FACTOR) if topic.replication_factor.is_none() => {
             "The broker's default.replication.factor asks for more replicas than there are \
@@ -324,7 +331,7 @@ mod tests {
                 name: "t".to_owned(),
                 partitions,
                 replication_factor,
-                configs: Vec::new(),
+                configs: vec![("retention.m".to_owned(), "1".to_owned())],
             };
             refused(error, &topic).to_string()
         };
@@ -334,5 +341,7 @@ mod tests {
         let policy = ErrorCode::POLICY_VIOLATION;
         assert!(shown(policy, Some(20_000), None).contains("10000"));
         assert!(!shown(policy, Some(1), None).contains("10000"));
+        let config = ErrorCode::INVALID_CONFIG;
+        assert!(shown(config, None, None).contains("did you mean retention.ms?"));
     }
 }

@@ -1,0 +1,114 @@
+//! The keys that `--config` of a topic takes.
+//!
+//! Owns what is advised when the broker refuses one; whether a key is known is for the broker to
+//! say, which may be another version than ours.
+
+/// Kafka 4.4's and Ottla's own, without those for tests alone.
+const TOPIC_KEYS: [&str; 39] = [
+    "cleanup.policy",
+    "compression.gzip.level",
+    "compression.lz4.level",
+    "compression.type",
+    "compression.zstd.level",
+    "delete.retention.ms",
+    "errors.deadletterqueue.group.enable",
+    "file.delete.delay.ms",
+    "flush.messages",
+    "flush.ms",
+    "follower.replication.throttled.replicas",
+    "index.interval.bytes",
+    "leader.replication.throttled.replicas",
+    "local.retention.bytes",
+    "local.retention.ms",
+    "max.compaction.lag.ms",
+    "max.decompressed.message.bytes",
+    "max.message.bytes",
+    "message.timestamp.after.max.ms",
+    "message.timestamp.before.max.ms",
+    "message.timestamp.type",
+    "min.cleanable.dirty.ratio",
+    "min.compaction.lag.ms",
+    "min.insync.replicas",
+    "ottla.durability",
+    "ottla.validate.records",
+    "preallocate",
+    "remote.copy.lag.bytes",
+    "remote.copy.lag.ms",
+    "remote.log.copy.disable",
+    "remote.log.delete.on.disable",
+    "remote.storage.enable",
+    "retention.bytes",
+    "retention.ms",
+    "segment.bytes",
+    "segment.index.bytes",
+    "segment.jitter.ms",
+    "segment.ms",
+    "unclean.leader.election.enable",
+];
+
+/// What to write instead of the keys among `written` that no topic has; `None` when topics have
+/// them all, and it is a value that the broker refused.
+pub(crate) fn advice<'a>(written: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let mut unknown = written.into_iter().filter(|key| !TOPIC_KEYS.contains(key));
+    let key = unknown.next()?;
+    Some(match nearest(key) {
+        Some(near) => format!("'{key}' is no key of a topic: did you mean {near}?"),
+        None => format!(
+            "'{key}' is no key of a topic. These are:\n  {}",
+            TOPIC_KEYS.join("\n  ")
+        ),
+    })
+}
+
+/// The key that was probably meant: one with at most two letters wrong, or the topic's form of a
+/// broker's key, such as retention.ms for log.retention.ms.
+fn nearest(written: &str) -> Option<&'static str> {
+    let topics = written.strip_prefix("log.").unwrap_or(written);
+    let distances = TOPIC_KEYS
+        .iter()
+        .map(|key| (edit_distance(topics, key), *key));
+    let (distance, key) = distances.min()?;
+    (distance <= 2).then_some(key)
+}
+
+/// Letters to insert, delete or change to make `a` into `b`.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let change = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_are_those_that_the_controller_takes() {
+        let taken = replication_controller::TOPIC_KEYS.iter();
+        let taken: Vec<_> = taken.filter(|key| !key.internal).collect();
+        let names: Vec<_> = taken.iter().map(|key| key.name).collect();
+        assert_eq!(TOPIC_KEYS.to_vec(), names);
+    }
+
+    #[test]
+    fn a_typo_is_corrected_and_nonsense_gets_the_list() {
+        let near = |key| advice([key]).unwrap();
+        assert!(near("retension.ms").contains("did you mean retention.ms?"));
+        assert!(near("log.retention.ms").contains("did you mean retention.ms?"));
+        assert!(near("nonsense").contains("\n  retention.ms\n"));
+        assert_eq!(advice(["retention.ms"]), None);
+        assert!(
+            advice(["retention.ms", "nonsense"])
+                .unwrap()
+                .contains("'nonsense'")
+        );
+    }
+}
