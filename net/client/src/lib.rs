@@ -19,6 +19,7 @@ mod error;
 mod group;
 pub mod limits;
 mod offsets;
+mod outcome;
 mod partitioner;
 mod producer;
 mod retry;
@@ -36,5 +37,6 @@ pub use consumer::{ConsumedRecord, Consumer, ConsumerOptions, OffsetReset, Start
 pub use engine_record::{Compression, Header};
 pub use error::ClientError;
 pub use group::{GroupEvent, GroupMembership, GroupOptions};
+pub use outcome::{Delivery, Undelivered, UndeliveredBatch};
 pub use partitioner::{murmur2, partition_for_key};
-pub use producer::{Acks, Delivery, Producer, ProducerOptions, ProducerRecord};
+pub use producer::{Acks, Producer, ProducerOptions, ProducerRecord};

@@ -6,6 +6,7 @@
 //! way at a time, so order is kept.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use engine_base::{Timestamp, TopicId};
@@ -20,6 +21,7 @@ use net_wire::message::{InitProducerIdRequest, ProduceResponse};
 use crate::cluster::Cluster;
 use crate::error::ClientError;
 use crate::limits::{BATCH_SIZE_BYTES, PRODUCER_BUFFER_BYTES, REQUEST_TIMEOUT, RETRY_TIMEOUT};
+use crate::outcome::{Batch, Delivery, Outcome, Refusal, Undelivered, add, outcome};
 use crate::partitioner::partition_for_key;
 use crate::retry::Retry;
 
@@ -76,25 +78,14 @@ pub struct ProducerRecord<'a> {
     pub headers: &'a [Header<'a>],
 }
 
-/// A batch that arrived.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: i32,
-    /// The offset of the batch's first record; -1 with acks=0.
-    pub base_offset: i64,
-    /// How many records it holds.
-    pub record_count: usize,
-}
-
 /// Topic and partition.
 type Place = (String, i32);
 
-struct Batch {
-    bytes: Vec<u8>,
-    record_count: usize,
+/// A batch while records are added.
+struct Filling {
+    builder: BatchBuilder,
+    /// The numbers of its records, as in [`UndeliveredBatch`].
+    records: Vec<Range<u64>>,
 }
 
 /// Sends records to a cluster.
@@ -102,7 +93,7 @@ pub struct Producer {
     cluster: Cluster,
     options: ProducerOptions,
     compressor: Compressor,
-    filling: BTreeMap<Place, BatchBuilder>,
+    filling: BTreeMap<Place, Filling>,
     /// Bytes in `filling`; never above `PRODUCER_BUFFER_BYTES` and one record.
     buffered_bytes: usize,
     /// Where records without a key go until the batch there is sent.
@@ -110,6 +101,9 @@ pub struct Producer {
     /// Id and epoch from the broker, with acks=all.
     identity: Option<(i64, i16)>,
     sequences: BTreeMap<Place, i32>,
+    /// How many records were taken.
+    taken_count: u64,
+    undelivered: Option<Undelivered>,
 }
 
 impl Producer {
@@ -127,6 +121,8 @@ impl Producer {
             sticky: BTreeMap::new(),
             identity: None,
             sequences: BTreeMap::new(),
+            taken_count: 0,
+            undelivered: None,
         };
         if producer.options.acks == Acks::All {
             producer.identity = Some(producer.init_producer_id().await?);
@@ -138,14 +134,17 @@ impl Producer {
     /// sent first, and the deliveries are returned.
     ///
     /// # Errors
-    /// When the topic or partition does not exist, or a batch cannot be delivered; the batches
-    /// under way are then lost and the producer is of no more use.
+    /// When the topic or partition does not exist, or a batch cannot be delivered; this record was
+    /// then not taken, and the producer is of no more use: see [`Self::take_undelivered`].
     pub async fn send(&mut self, record: ProducerRecord<'_>) -> Result<Vec<Delivery>, ClientError> {
         let place = (record.topic.to_owned(), self.partition_of(&record).await?);
         let size = record.key.map_or(0, <[u8]>::len)
             + record.value.map_or(0, <[u8]>::len)
             + record.headers.iter().map(header_size).sum::<usize>();
-        let batch_size = self.filling.get(&place).map_or(0, BatchBuilder::size_bytes);
+        let batch_size = self
+            .filling
+            .get(&place)
+            .map_or(0, |filling| filling.builder.size_bytes());
         let full = batch_size > 0 && batch_size + size > self.options.batch_size_bytes;
         let deliveries = if full || self.buffered_bytes + size > PRODUCER_BUFFER_BYTES {
             self.flush().await?
@@ -154,10 +153,12 @@ impl Producer {
         };
         let timestamp = record.timestamp.unwrap_or_else(wall_clock_ms);
         let options = self.batch_options(&place);
-        let builder = self
-            .filling
-            .entry(place)
-            .or_insert_with(|| BatchBuilder::new(options));
+        let Filling { builder, records } = self.filling.entry(place).or_insert_with(|| Filling {
+            builder: BatchBuilder::new(options),
+            records: Vec::new(),
+        });
+        self.taken_count += 1;
+        add(records, self.taken_count);
         let before = builder.size_bytes();
         builder.append(timestamp, record.key, record.value, record.headers);
         self.buffered_bytes += builder.size_bytes() - before;
@@ -170,13 +171,38 @@ impl Producer {
         self.buffered_bytes
     }
 
-    /// Sends what was collected and waits until it has arrived.
+    /// Sends what was collected and waits until it has arrived. A batch that is refused does not
+    /// keep those of other partitions from being sent.
     ///
     /// # Errors
-    /// When a batch cannot be delivered within the delivery timeout.
+    /// When a batch is refused, or cannot be delivered within the delivery timeout: see
+    /// [`Self::take_undelivered`].
     pub async fn flush(&mut self) -> Result<Vec<Delivery>, ClientError> {
+        let mut waiting = self.finish_batches();
+        let mut outcome = Outcome::default();
+        let ended = self.deliver(&mut waiting, &mut outcome).await;
+        let Some(error) = outcome.error.or_else(|| ended.err()) else {
+            assert!(waiting.is_empty());
+            return Ok(outcome.deliveries);
+        };
+        let unknown = waiting.into_values().map(|batch| batch.undelivered(None));
+        self.undelivered = Some(Undelivered {
+            deliveries: outcome.deliveries,
+            batches: outcome.refused.into_iter().chain(unknown).collect(),
+            next: self.taken_count + 1,
+        });
+        Err(error)
+    }
+
+    /// What became of the batches under way when the producer failed; nothing when no batch was.
+    pub fn take_undelivered(&mut self) -> Option<Undelivered> {
+        self.undelivered.take()
+    }
+
+    /// Everything collected, ready to be sent.
+    fn finish_batches(&mut self) -> BTreeMap<Place, Batch> {
         let mut waiting: BTreeMap<Place, Batch> = BTreeMap::new();
-        for (place, builder) in std::mem::take(&mut self.filling) {
+        for (place, Filling { builder, records }) in std::mem::take(&mut self.filling) {
             let record_count = builder.record_count();
             let count = i32::try_from(record_count).expect("a batch is smaller than 2 GiB");
             let sequence = self.sequences.entry(place.clone()).or_insert(0);
@@ -187,15 +213,24 @@ impl Producer {
                 Batch {
                     bytes,
                     record_count,
+                    records,
                 },
             );
         }
         self.buffered_bytes = 0;
         self.sticky.clear();
-        let mut deliveries = Vec::new();
+        waiting
+    }
+
+    /// Sends until each batch has arrived or was refused; those left in `waiting` are unknown.
+    async fn deliver(
+        &mut self,
+        waiting: &mut BTreeMap<Place, Batch>,
+        outcome: &mut Outcome,
+    ) -> Result<(), ClientError> {
         let mut retry = Retry::within(now(), self.options.delivery_timeout);
         while !waiting.is_empty() {
-            let Some(error) = self.send_round(&mut waiting, &mut deliveries).await? else {
+            let Some(error) = self.send_round(waiting, outcome).await? else {
                 continue;
             };
             match retry.next_wait(now()) {
@@ -203,15 +238,15 @@ impl Producer {
                 None => return Err(error),
             }
         }
-        Ok(deliveries)
+        Ok(())
     }
 
-    /// One request to each leader. What arrived leaves `waiting`; the last error that can pass
-    /// is returned.
+    /// One request to each leader. What arrived or was refused leaves `waiting`; the last error
+    /// that can pass is returned.
     async fn send_round(
         &mut self,
         waiting: &mut BTreeMap<Place, Batch>,
-        deliveries: &mut Vec<Delivery>,
+        outcome: &mut Outcome,
     ) -> Result<Option<ClientError>, ClientError> {
         let mut passing = None;
         let mut leaders: BTreeMap<i32, Vec<(Place, TopicId)>> = BTreeMap::new();
@@ -236,25 +271,15 @@ impl Producer {
                 Err(error) => return Err(error),
             };
             for (place, result) in results {
-                match result {
-                    Ok(base_offset) => {
-                        let Some(batch) = waiting.remove(&place) else {
-                            continue;
-                        };
-                        let (topic, partition) = place;
-                        let record_count = batch.record_count;
-                        deliveries.push(Delivery {
-                            topic,
-                            partition,
-                            base_offset,
-                            record_count,
-                        });
-                    }
-                    Err(error) if error.is_retriable() => {
-                        self.cluster.forget(&place.0);
-                        passing = Some(error);
-                    }
-                    Err(error) => return Err(error),
+                if let Err(Refusal { error, .. }) = &result
+                    && error.is_retriable()
+                {
+                    self.cluster.forget(&place.0);
+                    passing = result.err().map(|refusal| refusal.error);
+                    continue;
+                }
+                if let Some(batch) = waiting.remove(&place) {
+                    outcome.add(place, batch, result);
                 }
             }
         }
@@ -267,7 +292,7 @@ impl Producer {
         leader: i32,
         places: &[(Place, TopicId)],
         waiting: &BTreeMap<Place, Batch>,
-    ) -> Result<Vec<(Place, Result<i64, ClientError>)>, ClientError> {
+    ) -> Result<Vec<(Place, Result<i64, Refusal>)>, ClientError> {
         let request = self.request(places, waiting);
         // Version 13 names topics by id alone.
         let version_max = if places.iter().any(|(_, id)| id.is_zero()) {
@@ -291,11 +316,11 @@ impl Producer {
         let response = frame.read()?;
         let results = places.iter().map(|(place, id)| {
             let found = result_of(&response, place, *id);
-            let found = found.ok_or(ClientError::Incomplete(ApiKey::Produce));
-            (
-                place.clone(),
-                found.and_then(|result| outcome(place, result)),
-            )
+            let result = match found {
+                Some(found) => outcome(place, found),
+                None => Err(ClientError::Incomplete(ApiKey::Produce).into()),
+            };
+            (place.clone(), result)
         });
         Ok(results.collect())
     }
@@ -423,17 +448,4 @@ fn result_of<'a>(
         .partition_responses
         .iter()
         .find(|result| result.index == *partition)
-}
-
-fn outcome(place: &Place, result: &PartitionProduceResponse<'_>) -> Result<i64, ClientError> {
-    let of_record = result.record_errors.first();
-    let of_record = of_record.and_then(|record| record.batch_index_error_message.as_deref());
-    let message = result.error_message.as_deref().or(of_record);
-    let subject = || format!("{}-{}", place.0, place.1);
-    // A batch that had arrived before its answer was lost: it is there, once.
-    if result.error_code == net_wire::ErrorCode::DUPLICATE_SEQUENCE_NUMBER {
-        return Ok(result.base_offset);
-    }
-    ClientError::check(result.error_code, subject, message)?;
-    Ok(result.base_offset)
 }

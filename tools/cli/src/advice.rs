@@ -75,9 +75,6 @@ fn advice_for_code(code: ErrorCode) -> Option<&'static str> {
             "The broker's disk is full or failing. Free space in its data directory, or shorten \
              the retention of a topic; the broker's log names the file."
         }
-        ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE => {
-            "Raise max.message.bytes of the topic, or send smaller records."
-        }
         ErrorCode::NOT_ENOUGH_REPLICAS | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND => {
             "min.insync.replicas asks for more replicas than are alive."
         }

@@ -19,6 +19,11 @@ pub struct Bootstrap {
 }
 
 impl Bootstrap {
+    /// As the operator wrote it, for a command to show.
+    pub(crate) fn text(&self) -> &str {
+        &self.bootstrap_server
+    }
+
     /// Connects.
     pub(crate) async fn connect(&self) -> Result<Cluster, Failure> {
         let Some(bootstrap) = HostPort::parse_list(&self.bootstrap_server) else {

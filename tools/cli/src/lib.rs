@@ -19,6 +19,7 @@ mod output;
 pub mod produce;
 mod topic_keys;
 pub mod topics;
+mod undelivered;
 
 pub use consume::ConsumeArgs;
 pub use failure::Failure;

@@ -7,13 +7,18 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use net_client::{Acks, Compression, Delivery, Producer, ProducerOptions, ProducerRecord};
+use net_client::{
+    Acks, ClientError, Compression, Delivery, Producer, ProducerOptions, ProducerRecord,
+    Undelivered,
+};
+use net_wire::ErrorCode;
 
+use crate::advice::advice;
 use crate::bootstrap::Bootstrap;
 use crate::failure::Failure;
 use crate::interrupt::{INTERRUPTED, Interrupt};
 use crate::lines::Lines;
-use crate::output;
+use crate::{output, undelivered};
 
 /// Of `ottla produce`.
 #[derive(Debug, Args)]
@@ -171,10 +176,23 @@ impl Session {
         input.progress.finish_and_clear();
         // What was read before a bad line is delivered before the line is told. A producer that
         // failed itself is of no more use.
-        if !matches!(read, Err(Failure::Client(_))) {
-            self.sent += records(&producer.flush().await?);
-        }
-        read
+        let ended = match read {
+            Err(Failure::Client(error)) => Err(error),
+            read => match producer.flush().await {
+                Ok(deliveries) => {
+                    self.sent += records(&deliveries);
+                    return read;
+                }
+                Err(error) => Err(error),
+            },
+        };
+        ended.map_err(|error| match producer.take_undelivered() {
+            Some(undelivered) => {
+                self.sent += records(&undelivered.deliveries);
+                refused(error, &undelivered, args)
+            }
+            None => error.into(),
+        })
     }
 
     /// Hands all lines to the producer, until the input ends or fails, or the interrupt.
@@ -219,6 +237,41 @@ struct Input {
     shown: String,
     progress: ProgressBar,
 }
+
+/// Which lines did not arrive, where to go on, and what to do about the error.
+fn refused(error: ClientError, undelivered: &Undelivered, args: &ProduceArgs) -> Failure {
+    let mut text = undelivered::told(undelivered, error.code().is_some());
+    if let Some(remedy) = remedy(&error, args) {
+        text.push('\n');
+        text.push_str(&remedy);
+    }
+    Failure::Advised {
+        error,
+        advice: text,
+    }
+}
+
+/// What to do about an error, where that depends on what was sent where.
+fn remedy(error: &ClientError, args: &ProduceArgs) -> Option<String> {
+    match error.code() {
+        Some(ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE) => Some(format!(
+            "Send smaller records, or raise max.message.bytes of the topic, with Apache Kafka's \
+             tool:\n  kafka-configs.sh --bootstrap-server {} --entity-type topics --entity-name \
+             {} --alter --add-config max.message.bytes={MESSAGE_SIZE_BYTES_EXAMPLE}",
+            args.bootstrap.text(),
+            args.topic
+        )),
+        Some(ErrorCode::INVALID_RECORD) if args.key_separator.is_none() => Some(
+            "A topic with cleanup.policy=compact takes records with keys alone: give each line a \
+             key, and name what is between the two with --key-separator."
+                .to_owned(),
+        ),
+        _ => advice(error).map(str::to_owned),
+    }
+}
+
+/// Ten times Kafka's default, in round MiB.
+const MESSAGE_SIZE_BYTES_EXAMPLE: usize = 10 * 1024 * 1024;
 
 fn records(deliveries: &[Delivery]) -> usize {
     deliveries
@@ -279,6 +332,40 @@ mod tests {
         assert_eq!(split_once(b":v", b":"), Some((&b""[..], &b"v"[..])));
         assert_eq!(split_once(b"abc", b":"), None);
         assert_eq!(split_once(b"abc", b""), None);
+    }
+
+    #[test]
+    fn a_refused_batch_is_told_with_what_helps_this_topic() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: ProduceArgs,
+        }
+        let undelivered = Undelivered {
+            next: 7,
+            batches: vec![net_client::UndeliveredBatch {
+                records: std::iter::once(6..7).collect(),
+                at_fault: None,
+            }],
+            ..Undelivered::default()
+        };
+        let shown = |code, line: &str| {
+            let error = ClientError::Broker {
+                code,
+                subject: "y-0".to_owned(),
+                message: None,
+            };
+            let args = <Line as clap::Parser>::parse_from(line.split(' ')).args;
+            refused(error, &undelivered, &args).to_string()
+        };
+        let text = shown(ErrorCode::MESSAGE_TOO_LARGE, "produce y -b h:1");
+        assert!(text.contains("Line 6 was refused"), "{text}");
+        let tool = "--bootstrap-server h:1 --entity-type topics --entity-name y --alter";
+        assert!(text.contains(tool), "{text}");
+        let unkeyed = shown(ErrorCode::INVALID_RECORD, "produce y");
+        assert!(unkeyed.contains("--key-separator"), "{unkeyed}");
+        let keyed = shown(ErrorCode::INVALID_RECORD, "produce y -K :");
+        assert!(!keyed.contains("--key-separator"), "{keyed}");
     }
 
     #[test]

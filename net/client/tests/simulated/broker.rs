@@ -21,7 +21,9 @@ use net_wire::message::metadata::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use net_wire::message::offset_commit::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
-use net_wire::message::produce::{PartitionProduceResponse, TopicProduceResponse};
+use net_wire::message::produce::{
+    BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
+};
 use net_wire::message::*;
 use net_wire::{ApiKey, ErrorCode, RequestHeader, Response, versions};
 
@@ -39,6 +41,8 @@ pub(crate) struct Faults {
     pub(crate) not_leader: u64,
     /// The highest version of ApiVersions that is known.
     pub(crate) api_versions_max: i16,
+    /// Batches to this partition are refused, for their second record.
+    pub(crate) refused: Option<i32>,
     /// What a commit of offsets is answered.
     pub(crate) commit: ErrorCode,
     /// Every byte of the topic's id, 0 when there is no topic; changed while the client runs.
@@ -223,6 +227,9 @@ impl Broker {
         let topic = &request.topic_data[0];
         assert_eq!(topic.topic_id, self.topic_id());
         let results = topic.partition_data.iter().map(|data| {
+            if self.faults.refused == Some(data.index) {
+                return refusal(data.index);
+            }
             let records = data.records.as_deref().unwrap();
             let error_code = if refused {
                 ErrorCode::NOT_LEADER_OR_FOLLOWER
@@ -374,6 +381,19 @@ impl Log {
             bytes.truncate(first + cut);
         }
         bytes
+    }
+}
+
+fn refusal(index: i32) -> PartitionProduceResponse<'static> {
+    PartitionProduceResponse {
+        index,
+        error_code: ErrorCode::INVALID_RECORD,
+        base_offset: -1,
+        record_errors: vec![BatchIndexAndErrorMessage {
+            batch_index: 1,
+            batch_index_error_message: None,
+        }],
+        ..Default::default()
     }
 }
 

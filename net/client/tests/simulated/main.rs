@@ -14,7 +14,7 @@ use engine_runtime::{ShardContext, SimOptions, SimWorld, now, resolve, timeout};
 use net_client::{
     ClientError, Cluster, ClusterOptions, Compression, Connection, ConnectionOptions,
     ConsumedRecord, Consumer, ConsumerOptions, GroupMembership, GroupOptions, HostPort,
-    OffsetReset, Producer, ProducerOptions, ProducerRecord, StartAt,
+    OffsetReset, Producer, ProducerOptions, ProducerRecord, StartAt, UndeliveredBatch,
 };
 use net_wire::message::MetadataRequest;
 use net_wire::{ApiKey, ErrorCode};
@@ -176,6 +176,42 @@ fn every_record_arrives_once_and_in_order_over_broken_connections() {
         let records = with_broker(seed, &broker, || read_all(300));
         assert_numbers(&records, 300);
     }
+}
+
+#[test]
+fn what_a_refused_batch_held_is_known_and_the_others_arrive() {
+    let refused = Some(1);
+    let broker = Broker::new(
+        3,
+        Faults {
+            refused,
+            ..faults()
+        },
+    );
+    let (error, undelivered) = with_broker(2, &broker, || async {
+        let mut producer = producer_at_last(&ProducerOptions::default()).await;
+        for partition in [0, 1, 1, 2, 1] {
+            let record = ProducerRecord {
+                topic: TOPIC,
+                partition: Some(partition),
+                value: Some(b"v"),
+                ..ProducerRecord::default()
+            };
+            assert_eq!(producer.send(record).await.unwrap(), []);
+        }
+        let error = producer.flush().await.unwrap_err();
+        (error, producer.take_undelivered().unwrap())
+    });
+    assert_eq!(error.code(), Some(ErrorCode::INVALID_RECORD));
+    assert_eq!(undelivered.next, 6);
+    let arrived = undelivered.deliveries.iter();
+    let arrived: Vec<_> = arrived.map(|it| (it.partition, it.record_count)).collect();
+    assert_eq!(arrived, [(0, 1), (2, 1)]);
+    let expected = UndeliveredBatch {
+        records: vec![2..4, 5..6],
+        at_fault: Some(3),
+    };
+    assert_eq!(undelivered.batches, [expected]);
 }
 
 #[test]
