@@ -89,14 +89,27 @@ async fn describe(args: DescribeArgs) -> Result<(), Failure> {
             args.group
         )));
     }
-    if group.members.is_empty() {
-        output::note(&format!("Group {} has no active members.", group.group_id));
+    if let Some(line) = state_line(&group) {
+        output::note(&line);
     }
     if args.members {
         return output::print(&table(&member_rows(&group)));
     }
     let offsets = admin.group_offsets(&group).await?;
     output::print(&table(&offset_rows(&group, &offsets)))
+}
+
+/// What to say before a table that has little to show.
+fn state_line(group: &GroupDescription) -> Option<String> {
+    let id = &group.group_id;
+    match group.state.as_str() {
+        // Its members have no partitions until all have joined.
+        "PreparingRebalance" | "CompletingRebalance" | "Assigning" | "Reconciling" => {
+            Some(format!("Group {id} is rebalancing ({}).", group.state))
+        }
+        _ if group.members.is_empty() => Some(format!("Group {id} has no active members.")),
+        _ => None,
+    }
 }
 
 fn offset_rows(group: &GroupDescription, offsets: &[GroupOffset]) -> Vec<Vec<String>> {
@@ -203,6 +216,35 @@ fn table(rows: &[Vec<String>]) -> String {
 mod tests {
     use super::*;
     use net_client::GroupMember;
+
+    #[test]
+    fn a_group_without_partitions_yet_says_why() {
+        let group = |state: &str, members: usize| GroupDescription {
+            group_id: "g".to_owned(),
+            state: state.to_owned(),
+            protocol: String::new(),
+            coordinator: 1,
+            members: vec![
+                GroupMember {
+                    member_id: "m".to_owned(),
+                    instance_id: None,
+                    client_id: "c".to_owned(),
+                    host: "/127.0.0.1".to_owned(),
+                    partitions: Vec::new(),
+                };
+                members
+            ],
+        };
+        let told = |state, members| state_line(&group(state, members));
+        let joining = told("PreparingRebalance", 1);
+        assert_eq!(
+            joining.as_deref(),
+            Some("Group g is rebalancing (PreparingRebalance).")
+        );
+        assert!(told("CompletingRebalance", 1).is_some());
+        assert!(told("Empty", 0).unwrap().contains("no active members"));
+        assert_eq!(told("Stable", 1), None);
+    }
 
     #[test]
     fn shows_offsets_lag_and_who_reads() {

@@ -161,6 +161,9 @@ impl Session {
                 (shown, Lines::read(file), progress(size))
             }
             None => {
+                if stdin().is_terminal() {
+                    output::note("Type records, one a line; Ctrl-D ends.");
+                }
                 let hidden = ProgressBar::hidden();
                 ("standard input".to_owned(), Lines::read(stdin()), hidden)
             }

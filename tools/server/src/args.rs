@@ -44,13 +44,37 @@ Examples:
 is formatted already is left as it is, and is an error.")]
     Format(FormatArgs),
     /// Look at a configuration
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example:
+  ottla config check /etc/kafka/server.properties"
+    )]
     Config(ConfigCommand),
     /// Create, list, describe, delete topics
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  ottla topics create events --partitions 12 --config retention.ms=3600000
+  ottla topics list -b broker.example:9092
+  ottla topics describe events
+  ottla topics delete events
+
+'ottla topics create --help' and so on show more."
+    )]
     Topics(TopicsCommand),
     /// List and describe consumer groups
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  ottla groups list --state
+  ottla groups describe readers              offsets and lag
+  ottla groups describe readers --members    who reads what
+
+'ottla consume TOPIC --group readers' makes a group."
+    )]
     Groups(GroupsCommand),
     /// Send lines as records
     Produce(ProduceArgs),
@@ -148,6 +172,22 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory as _;
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_every_command_has_an_example() {
+        use clap::CommandFactory as _;
+        let mut commands = vec![Args::command()];
+        while let Some(mut command) = commands.pop() {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("ottla "), "{help}");
+            assert!(
+                help.contains("Example") || help.contains("Start here"),
+                "{help}"
+            );
+            let subcommands = command.get_subcommands();
+            commands.extend(subcommands.filter(|it| it.get_name() != "help").cloned());
+        }
     }
 
     #[test]
