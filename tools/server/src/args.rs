@@ -146,14 +146,15 @@ pub(crate) enum ConfigCommand {
 Examples:
   ottla config check /etc/kafka/server.properties
   ottla config check server.properties --set num.partitions=3
+  KAFKA_LOG_DIRS=/data ottla config check
 
 Each key is shown with its class: honoured (means what it means in Kafka), mapped (to a notion
 of ottla's own), no effect (accepted and reported), unknown, or refused (the error says why); and
 with where its value comes from. The exit code is 0 when a broker would start, 1 when it would
 not.")]
     Check {
-        /// The file
-        file: PathBuf,
+        /// A server.properties; without one the environment and --set are checked
+        file: Option<PathBuf>,
         /// A key to set over the file and the environment, as `ottla server` does
         #[arg(long = "set", alias = "override", value_name = "KEY=VALUE")]
         sets: Vec<String>,
@@ -206,6 +207,7 @@ mod tests {
         for line in [
             "ottla format --cluster-id -x",
             "ottla config check f",
+            "ottla config check --set a=b",
             "ottla topics create t -p 3 --config a=b",
             "ottla topics list -b h:1",
             "ottla topics describe",

@@ -1,4 +1,4 @@
-//! `ottla config check FILE`.
+//! `ottla config check [FILE]`.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use crate::config::{load, report};
 use crate::exit::Exit;
 
 /// Prints the report.
-pub(crate) fn run(file: &Path, sets: Vec<String>) -> Exit {
-    let sources = match collect(Some(file), sets) {
+pub(crate) fn run(file: Option<&Path>, sets: Vec<String>) -> Exit {
+    let sources = match collect(file, sets) {
         Ok(sources) => sources,
         Err(error) => {
             eprintln!("{error}");

@@ -8,6 +8,10 @@ use crate::logging;
 
 /// The settings; `None` when there was an error, which has been told.
 pub(crate) fn configure(args: ConfigArgs) -> Option<Settings> {
+    let same_sets = match args.sets.is_empty() {
+        true => "",
+        false => " with the same --set",
+    };
     let sources = match collect(args.file.as_deref(), args.sets) {
         Ok(sources) => sources,
         Err(error) => {
@@ -24,12 +28,11 @@ pub(crate) fn configure(args: ConfigArgs) -> Option<Settings> {
         }
     }
     if loaded.settings.is_none() {
-        if let Some(file) = &args.file {
-            logging::fatal(format_args!(
-                "not started; 'ottla config check {}' explains each key",
-                file.display()
-            ));
-        }
+        let file = args.file.map(|file| format!(" {}", file.display()));
+        logging::fatal(format_args!(
+            "not started; 'ottla config check{}'{same_sets} explains each key",
+            file.unwrap_or_default()
+        ));
         return None;
     }
     let idle = without_effect(&loaded.values);

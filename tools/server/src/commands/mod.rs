@@ -19,7 +19,9 @@ pub(crate) fn run(args: Args) -> ExitCode {
     let exit = match args.command {
         Command::Server(args) => server::run(args),
         Command::Format(args) => format::run(args),
-        Command::Config(ConfigCommand::Check { file, sets }) => config_check::run(&file, sets),
+        Command::Config(ConfigCommand::Check { file, sets }) => {
+            config_check::run(file.as_deref(), sets)
+        }
         Command::Topics(command) => client::run(ClientCommand::Topics(command)),
         Command::Groups(command) => client::run(ClientCommand::Groups(command)),
         Command::Produce(args) => client::run(ClientCommand::Produce(args)),
