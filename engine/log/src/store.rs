@@ -94,7 +94,8 @@ impl LogStore {
             {
                 let key = next_key(&shared);
                 let name = layout::partition_folder(&partition.topic, partition.partition);
-                let start_offset = start_offsets.get(&name).copied();
+                let of_partition = (partition.topic, partition.partition);
+                let start_offset = start_offsets.get(&of_partition).copied();
                 let id = TopicPartition {
                     topic_id: partition.topic_id,
                     partition: partition.partition,
@@ -477,16 +478,12 @@ pub(crate) async fn read_checkpoint(
     }
 }
 
-/// First offsets by folder name.
-async fn read_start_offsets(directory: &Path) -> Result<HashMap<String, i64>, StoreError> {
+/// First offsets by topic and partition, as the file names them: what is no partition of ours is
+/// never asked for.
+async fn read_start_offsets(directory: &Path) -> Result<HashMap<(String, i32), i64>, StoreError> {
     let path = directory.join(layout::LOG_START_OFFSET_CHECKPOINT);
     let offsets = read_checkpoint(&path).await?.into_iter();
     Ok(offsets
-        .map(|found| {
-            (
-                layout::partition_folder(&found.topic, found.partition),
-                found.offset,
-            )
-        })
+        .map(|found| ((found.topic, found.partition), found.offset))
         .collect())
 }

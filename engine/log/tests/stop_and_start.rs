@@ -9,6 +9,7 @@ use common::{Directory, batch, open, read_all, reopen, run};
 use engine_log::{AppendError, Found, IoMode, LogConfig, begin_use, complete_clean_stop, recover};
 use engine_record::validate::Origin;
 use engine_record::{BatchBuilder, BatchInfo, BatchOptions};
+use engine_runtime::fs;
 
 async fn append_some(path: &Path, config: LogConfig, is_first: bool, stops: bool) -> Vec<Vec<u8>> {
     recover(path, IoMode::Auto, |_| {}).await.unwrap();
@@ -144,4 +145,20 @@ fn a_resent_batch_is_known_after_a_start() {
             assert_eq!(offset, expected, "{name}, start {start}");
         }
     }
+}
+
+#[test]
+fn start_offsets_of_what_is_no_partition_are_passed_over() {
+    let directory = Directory::new("foreign-start-offsets");
+    let path = directory.path().to_path_buf();
+    let offset = run(async move {
+        append_as_producer(&path, 0, true, true).await;
+        let offsets = "0\n4\n../../etc 0 5\na/b 0 7\nevents -1 9\nelsewhere 0 3\n";
+        let checkpoint = path.join("log-start-offset-checkpoint");
+        fs::write_file_atomic(checkpoint, offsets.as_bytes().to_vec())
+            .await
+            .unwrap();
+        append_as_producer(&path, 1, false, true).await
+    });
+    assert_eq!(offset, 1);
 }
