@@ -9,7 +9,7 @@ use crate::logging;
 
 /// Formats the directory and prints the cluster's id.
 pub(crate) fn run(args: FormatArgs) -> Exit {
-    logging::start();
+    logging::start_plain();
     if let Some(id) = &args.cluster_id
         && let Err(error) = id.parse::<engine_base::Uuid>()
     {

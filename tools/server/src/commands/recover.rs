@@ -10,7 +10,7 @@ use crate::logging;
 
 /// Recovers the directory and says what was found.
 pub(crate) fn run(directory: PathBuf) -> Exit {
-    logging::start();
+    logging::start_plain();
     // Without it the directory is none of a broker's, and nothing in it is ours to touch.
     if !directory.join("meta.properties").exists() {
         logging::fatal(format_args!(
@@ -65,12 +65,10 @@ pub(crate) fn run(directory: PathBuf) -> Exit {
 
 fn told(progress: Progress) {
     if progress.total > 0 {
-        tracing::info!(
+        tools_cli::note(&format!(
             "{}: {} of {}",
-            progress.doing,
-            progress.done,
-            progress.total
-        );
+            progress.doing, progress.done, progress.total
+        ));
     }
 }
 

@@ -1,7 +1,7 @@
 //! `ottla server`: a broker from configuration to clean stop.
 
 use std::io::Write as _;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use net_broker::Ready;
@@ -35,12 +35,12 @@ pub(crate) fn run(args: ConfigArgs) -> Exit {
         }
         Err(error) => Page::Missing(error),
     };
-    // Taken by whoever comes first: the broker that serves, or the error that ends it.
-    let page = Arc::new(Mutex::new(page));
-    let at_ready = page.clone();
+    // A start that fails has something else to tell than that there is no page. Taken once, by
+    // the broker that serves.
+    let page = Mutex::new(page);
     let on_ready = move |ready: Ready| {
         let line = ready_line(&ready);
-        serve_metrics(take(&at_ready), ready);
+        serve_metrics(take(&page), ready);
         // Somebody may have closed our output; the broker serves all the same.
         let mut out = std::io::stdout().lock();
         let _ = writeln!(out, "{line}").and_then(|()| out.flush());
@@ -55,7 +55,6 @@ pub(crate) fn run(args: ConfigArgs) -> Exit {
         Ok(()) => Exit::Clean,
         Err(error) => {
             logging::fatal(&error);
-            take(&page).warn();
             Exit::from(&error)
         }
     }
@@ -71,14 +70,6 @@ enum Page {
     /// Nobody wants it, or it has been dealt with.
     #[default]
     None,
-}
-
-impl Page {
-    fn warn(self) {
-        if let Self::Missing(why) = self {
-            tracing::warn!("{why}");
-        }
-    }
 }
 
 fn take(page: &Mutex<Page>) -> Page {
@@ -100,9 +91,13 @@ fn bind_metrics(settings: MetricsSettings) -> Result<Page, String> {
 }
 
 fn serve_metrics(page: Page, ready: Ready) {
-    let Page::Bound(page) = page else {
-        page.warn();
-        return;
+    let page = match page {
+        Page::Bound(page) => page,
+        Page::Missing(why) => {
+            tracing::warn!("{why}");
+            return;
+        }
+        Page::None => return,
     };
     let address = page.address();
     let handle = ready.metrics;
