@@ -136,6 +136,12 @@ impl Consumer {
         positions
     }
 
+    /// Whether it was assigned any partition.
+    #[must_use]
+    pub fn has_partitions(&self) -> bool {
+        !self.positions.is_empty()
+    }
+
     /// The assigned topics that are not there. When they are made again, they are read from their
     /// first record.
     #[must_use]

@@ -98,6 +98,9 @@ pub(crate) async fn run(args: ConsumeArgs) -> Result<(), Failure> {
 /// How often a member commits (`auto.commit.interval.ms`).
 const COMMIT_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How often a member without partitions looks whether the topic is there.
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+
 /// How long a fetch waits for records; an interrupt and a heartbeat wait no longer.
 const POLL_WAIT: Duration = Duration::from_millis(500);
 
@@ -110,6 +113,7 @@ struct Session {
     is_joined: bool,
     /// Whether the topic is gone, which has been told.
     is_gone: bool,
+    look_due: Instant,
     printed: u64,
     commit_due: Instant,
 }
@@ -132,6 +136,7 @@ impl Session {
             }),
             is_joined: false,
             is_gone: false,
+            look_due: now() + LOOK_INTERVAL,
             printed: 0,
             commit_due: now() + COMMIT_INTERVAL,
         })
@@ -211,8 +216,11 @@ impl Session {
             let wait = args
                 .timeout_ms
                 .map_or(POLL_WAIT, |ms| POLL_WAIT.min(Duration::from_millis(ms)));
-            let records = self.consumer.poll(&mut self.cluster, wait).await?;
-            self.tell_gone(&args.topic);
+            let polled = interrupt.or(self.consumer.poll(&mut self.cluster, wait));
+            let Some(records) = polled.await else {
+                return Ok(());
+            };
+            let records = records?;
             for record in &records {
                 if !self.print(args, record, &mut out)? {
                     return Ok(());
@@ -231,7 +239,11 @@ impl Session {
             if args.max_messages.is_some_and(|max| self.printed >= max) {
                 return Ok(());
             }
-            self.keep_membership(interrupt).await?;
+            // What it was about to commit is committed when it leaves.
+            let Some(kept) = interrupt.or(self.keep_up(&args.topic)).await else {
+                return Ok(());
+            };
+            kept?;
         }
         Ok(())
     }
@@ -253,7 +265,12 @@ impl Session {
         Ok(true)
     }
 
-    async fn keep_membership(&mut self, interrupt: &Interrupt) -> Result<(), Failure> {
+    async fn keep_up(&mut self, topic: &str) -> Result<(), Failure> {
+        self.watch_topic(topic).await?;
+        self.keep_membership().await
+    }
+
+    async fn keep_membership(&mut self) -> Result<(), Failure> {
         let Some(group) = &mut self.group else {
             return Ok(());
         };
@@ -263,27 +280,26 @@ impl Session {
         {
             self.commit_due = now() + COMMIT_INTERVAL;
             let positions = self.consumer.positions();
-            match interrupt
-                .or(group.commit(&mut self.cluster, &positions))
-                .await
-            {
-                // Committed when it leaves.
-                None => return Ok(()),
-                // Polling finds out too, and tells.
-                Some(Err(error)) if is_unknown_topic(&error) => {}
-                Some(committed) => committed?,
+            match group.commit(&mut self.cluster, &positions).await {
+                // Polling finds out too, and that is told.
+                Err(error) if is_unknown_topic(&error) => {}
+                committed => committed?,
             }
         }
         if event != GroupEvent::Stable {
-            // The others may take their time; an interrupt leaves the group as it is.
-            return interrupt.or(self.join()).await.unwrap_or(Ok(()));
+            return self.join().await;
         }
         Ok(())
     }
 
     /// Says once when the topic vanishes: what waits for it looks like what has read it all.
-    fn tell_gone(&mut self, topic: &str) {
-        let is_gone = self.consumer.gone_topics().contains(topic);
+    async fn watch_topic(&mut self, topic: &str) -> Result<(), Failure> {
+        let is_assigned = self.consumer.has_partitions();
+        let is_gone = if is_assigned {
+            self.consumer.gone_topics().contains(topic)
+        } else {
+            self.look_for(topic).await?
+        };
         if is_gone != self.is_gone {
             output::note(&if is_gone {
                 format!("topic {topic} is gone; waiting in case it is made again (Ctrl-C ends)")
@@ -291,7 +307,28 @@ impl Session {
                 format!("topic {topic} is there again")
             });
         }
+        let is_back = self.is_gone && !is_gone;
         self.is_gone = is_gone;
+        if is_back && !is_assigned {
+            // The group gave the partitions out while there were none.
+            return self.join().await;
+        }
+        Ok(())
+    }
+
+    /// Whether the topic is gone, for a member that reads nothing and so does not find out.
+    async fn look_for(&mut self, topic: &str) -> Result<bool, Failure> {
+        if now() < self.look_due {
+            return Ok(self.is_gone);
+        }
+        self.look_due = now() + LOOK_INTERVAL;
+        self.cluster.forget(topic);
+        match self.cluster.topic(topic).await {
+            Ok(_) => Ok(false),
+            Err(error) if is_unknown_topic(&error) => Ok(true),
+            Err(error) if error.is_retriable() => Ok(self.is_gone),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Commits and leaves; a failure here costs the group a session timeout and some repetition.
