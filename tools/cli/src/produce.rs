@@ -244,7 +244,10 @@ struct Input {
 /// Which lines did not arrive, where to go on, and what to do about the error.
 fn refused(error: ClientError, undelivered: &Undelivered, args: &ProduceArgs) -> Failure {
     let mut text = undelivered::told(undelivered, error.code().is_some());
-    if let Some(remedy) = remedy(&error, args) {
+    let batches = undelivered.batches.iter();
+    let mut records = batches.flat_map(|batch| batch.records.iter().cloned().flatten());
+    let is_one_record = records.nth(1).is_none();
+    if let Some(remedy) = remedy(&error, is_one_record, args) {
         text.push('\n');
         text.push_str(&remedy);
     }
@@ -255,12 +258,17 @@ fn refused(error: ClientError, undelivered: &Undelivered, args: &ProduceArgs) ->
 }
 
 /// What to do about an error, where that depends on what was sent where.
-fn remedy(error: &ClientError, args: &ProduceArgs) -> Option<String> {
+fn remedy(error: &ClientError, is_one_record: bool, args: &ProduceArgs) -> Option<String> {
+    // The records of a large batch may all be small enough.
+    let instead = match is_one_record {
+        true => "Send smaller records, or raise",
+        false => "Raise",
+    };
     match error.code() {
         Some(ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE) => Some(format!(
-            "Send smaller records, or raise max.message.bytes of the topic, with Apache Kafka's \
-             tool:\n  kafka-configs.sh --bootstrap-server {} --entity-type topics --entity-name \
-             {} --alter --add-config max.message.bytes={MESSAGE_SIZE_BYTES_EXAMPLE}",
+            "{instead} max.message.bytes of the topic, with Apache Kafka's tool:\n  \
+             kafka-configs.sh --bootstrap-server {} --entity-type topics --entity-name {} \
+             --alter --add-config max.message.bytes={MESSAGE_SIZE_BYTES_EXAMPLE}",
             args.bootstrap.text(),
             args.topic
         )),
@@ -365,6 +373,7 @@ mod tests {
         assert!(text.contains("Line 6 was refused"), "{text}");
         let tool = "--bootstrap-server h:1 --entity-type topics --entity-name y --alter";
         assert!(text.contains(tool), "{text}");
+        assert!(text.contains("Send smaller records"), "{text}");
         let unkeyed = shown(ErrorCode::INVALID_RECORD, "produce y");
         assert!(unkeyed.contains("--key-separator"), "{unkeyed}");
         let keyed = shown(ErrorCode::INVALID_RECORD, "produce y -K :");
