@@ -21,6 +21,7 @@ mod error;
 mod fetch_session;
 mod group_host;
 mod lifecycle;
+mod listeners;
 mod maintenance;
 mod metadata_log;
 mod metadata_snapshot;

@@ -11,7 +11,7 @@ use engine_log::{
     StoreConfig,
 };
 use engine_runtime::{
-    Door, Either, Listener, ProcessId, ShardContext, ShardOptions, SimShard, SimWorld,
+    Door, Either, ProcessId, ShardContext, ShardOptions, SimShard, SimWorld,
     StartError as RuntimeError, launch, now, race, shutdown_signal, spawn, spawn_critical, timeout,
 };
 use engine_shard::limits::MAILBOX_MESSAGES_MAX;
@@ -26,6 +26,7 @@ use crate::controller_host::ControllerHost;
 use crate::core::Core;
 use crate::directory::{self, DataDirectory};
 use crate::error::StartError;
+use crate::listeners;
 use crate::maintenance;
 use crate::metrics::Snapshot;
 
@@ -180,11 +181,11 @@ async fn end_others(core: &Rc<Core>) {
 async fn run_broker(core: &Rc<Core>, on_ready: &impl Fn(Ready)) -> Result<(), StartError> {
     let began = now();
     let lock = directory::lock(&core.config.log_dir).await?;
-    check_addresses(core)?;
+    listeners::check(&core.config).await?;
     let directory = DataDirectory::open(&core.config, lock).await?;
     let previous = open_logs(core, &directory).await?;
-    let listeners = bind(core)?;
-    let advertised = advertised(core, &listeners);
+    let listeners = listeners::bind(&core.config).await?;
+    let advertised = listeners::advertised(&core.config, &listeners);
     let controller = ControllerHost::start(core, &directory, &advertised, previous)
         .await
         .map_err(|error| directory.of_metadata(error))?;
@@ -375,41 +376,6 @@ async fn drop_strays(core: &Rc<Core>) -> Result<(), StartError> {
             .map_err(|_| StartError::Damaged("a shard ended".to_owned()))??;
     }
     Ok(())
-}
-
-/// Tells of a taken address before the directory is formatted or its journal begun. What listened
-/// from here on would take connections for as long as recovery lasts, and answer none.
-fn check_addresses(core: &Core) -> Result<(), StartError> {
-    let listeners = core.config.listeners.iter();
-    let mut fixed = listeners.filter(|listener| listener.bind.port() != 0);
-    fixed.try_for_each(|listener| bind_one(listener).map(drop))
-}
-
-fn bind(core: &Core) -> Result<Vec<Listener>, StartError> {
-    core.config.listeners.iter().map(bind_one).collect()
-}
-
-fn bind_one(listener: &config::ListenerConfig) -> Result<Listener, StartError> {
-    Listener::bind(listener.bind).map_err(|error| {
-        StartError::Config(format!(
-            "cannot listen on {}://{}: {error}; set listeners to a free address (port 0 picks one), \
-             or stop what listens there",
-            listener.name, listener.bind
-        ))
-    })
-}
-
-/// What clients are told: name, host and port of each listener.
-fn advertised(core: &Core, listeners: &[Listener]) -> Vec<(String, String, u16)> {
-    let config = core.config.listeners.iter().zip(listeners);
-    config
-        .map(|(config, listener)| {
-            let port = config
-                .advertised_port
-                .unwrap_or_else(|| listener.local_addr().port());
-            (config.name.clone(), config.advertised_host.clone(), port)
-        })
-        .collect()
 }
 
 /// Drains and stops: no new connections, requests under way are answered, everything appended is
