@@ -17,6 +17,7 @@ mod interrupt;
 mod lines;
 mod output;
 pub mod produce;
+pub mod similar;
 mod topic_keys;
 pub mod topics;
 mod undelivered;

@@ -3,6 +3,8 @@
 //! Owns what is advised when the broker refuses one; whether a key is known is for the broker to
 //! say, which may be another version than ours.
 
+use crate::similar::nearest;
+
 /// Kafka 4.4's and Ottla's own, without those for tests alone.
 const TOPIC_KEYS: [&str; 39] = [
     "cleanup.policy",
@@ -51,39 +53,15 @@ const TOPIC_KEYS: [&str; 39] = [
 pub(crate) fn advice<'a>(written: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let mut unknown = written.into_iter().filter(|key| !TOPIC_KEYS.contains(key));
     let key = unknown.next()?;
-    Some(match nearest(key) {
+    // A broker's key has a prefix that the topic's has not: log.retention.ms.
+    let unprefixed = key.strip_prefix("log.").unwrap_or(key);
+    Some(match nearest(unprefixed, TOPIC_KEYS) {
         Some(near) => format!("'{key}' is no key of a topic: did you mean {near}?"),
         None => format!(
             "'{key}' is no key of a topic. These are:\n  {}",
             TOPIC_KEYS.join("\n  ")
         ),
     })
-}
-
-/// The key that was probably meant: one with at most two letters wrong, or the topic's form of a
-/// broker's key, such as retention.ms for log.retention.ms.
-fn nearest(written: &str) -> Option<&'static str> {
-    let topics = written.strip_prefix("log.").unwrap_or(written);
-    let distances = TOPIC_KEYS
-        .iter()
-        .map(|key| (edit_distance(topics, key), *key));
-    let (distance, key) = distances.min()?;
-    (distance <= 2).then_some(key)
-}
-
-/// Letters to insert, delete or change to make `a` into `b`.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let change = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -175,29 +175,9 @@ pub(crate) fn find(name: &str) -> Option<&'static Key> {
     all().find(|key| key.name == name)
 }
 
-/// The known key that `name` was probably meant to be: at most two letters away.
+/// The known key that `name` was probably meant to be.
 pub(crate) fn nearest(name: &str) -> Option<&'static str> {
-    let distances = all().map(|key| (edit_distance(name, key.name), key.name));
-    distances
-        .filter(|(distance, _)| *distance <= 2)
-        .min()
-        .map(|(_, name)| name)
-}
-
-/// Letters to insert, delete or change to make `a` into `b`.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b = b.as_bytes();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let change = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
+    tools_cli::similar::nearest(name, all().map(|key| key.name))
 }
 
 #[cfg(test)]
@@ -259,6 +239,5 @@ mod tests {
         assert_eq!(nearest("num.partition"), Some("num.partitions"));
         assert_eq!(nearest("log.retention.hour"), Some("log.retention.hours"));
         assert_eq!(nearest("something.else"), None);
-        assert_eq!(edit_distance("kitten", "sitting"), 3);
     }
 }
