@@ -36,25 +36,8 @@ impl Controller {
             controller_id: command.controller_id,
             incarnation_id: command.incarnation_id,
             zk_migration_ready: false,
-            end_points: command
-                .endpoints
-                .iter()
-                .map(|e| record::ControllerEndpoint {
-                    name: e.name.clone().into(),
-                    host: e.host.clone().into(),
-                    port: e.port,
-                    security_protocol: e.security_protocol,
-                })
-                .collect(),
-            features: command
-                .features
-                .iter()
-                .map(|(name, min, max)| record::ControllerFeature {
-                    name: name.clone().into(),
-                    min_supported_version: *min,
-                    max_supported_version: *max,
-                })
-                .collect(),
+            end_points: command.endpoints.iter().map(Into::into).collect(),
+            features: command.features.iter().map(feature).collect(),
         };
         Ok(self.emit(vec![registration.into()], Answer::Done))
     }
@@ -382,29 +365,20 @@ fn registration(command: &RegisterBroker, epoch: i64) -> record::RegisterBroker<
         is_migrating_zk_broker: false,
         incarnation_id: command.incarnation_id,
         broker_epoch: epoch,
-        end_points: command
-            .endpoints
-            .iter()
-            .map(|e| record::BrokerEndpoint {
-                name: e.name.clone().into(),
-                host: e.host.clone().into(),
-                port: e.port,
-                security_protocol: e.security_protocol,
-            })
-            .collect(),
-        features: command
-            .features
-            .iter()
-            .map(|(name, min, max)| record::BrokerFeature {
-                name: name.clone().into(),
-                min_supported_version: *min,
-                max_supported_version: *max,
-            })
-            .collect(),
+        end_points: command.endpoints.iter().map(Into::into).collect(),
+        features: command.features.iter().map(feature).collect(),
         rack: command.rack.clone().map(Into::into),
         fenced: true,
         in_controlled_shutdown: false,
         log_dirs: command.log_dirs.clone(),
         cordoned_log_dirs: None,
+    }
+}
+
+fn feature((name, min, max): &(String, i16, i16)) -> record::NodeFeature<'static> {
+    record::NodeFeature {
+        name: name.clone().into(),
+        min_supported_version: *min,
+        max_supported_version: *max,
     }
 }

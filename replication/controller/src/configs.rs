@@ -17,7 +17,7 @@ use crate::error::{ApiError, ErrorKind};
 use crate::group_keys::{validate_client_metrics, validate_group};
 use crate::limits::CONFIG_VALUE_SIZE_BYTES_MAX;
 use crate::names::validate_topic_name;
-use crate::occurrences::Occurrences;
+use crate::occurrences::each_once;
 use crate::topic_config::validate_topic;
 use crate::topic_keys::topic_key;
 
@@ -30,24 +30,17 @@ impl Controller {
     /// Changes resources: each as a whole or not at all, independently of its neighbours.
     pub(crate) fn alter_configs(&mut self, command: &AlterConfigs) -> Result<Outcome, ApiError> {
         let mut records = Vec::new();
-        let mut results = Vec::new();
-        let named = Occurrences::of(command.resources.iter().map(|(resource, _)| resource));
-        let mut answered = BTreeSet::new();
-        for (resource, changes) in &command.resources {
-            if !answered.insert(resource) {
-                continue;
-            }
-            let result = if named.is_repeated(&resource) {
-                let message = "Each resource must appear at most once.";
-                Err(ApiError::new(ErrorKind::InvalidRequest, message))
-            } else {
-                self.alter_resource(resource, changes, command.legacy)
-                    .map(|mut new| {
-                        records.append(&mut new);
-                    })
-            };
-            results.push((resource.clone(), result));
-        }
+        let resources = command.resources.iter();
+        let named = resources.map(|(resource, changes)| (resource, (resource, changes)));
+        let refused = |_: &ConfigResource| {
+            let message = "Each resource must appear at most once.";
+            ApiError::new(ErrorKind::InvalidRequest, message)
+        };
+        let results = each_once(named, refused, |(resource, changes)| {
+            let mut new = self.alter_resource(resource, changes, command.legacy)?;
+            records.append(&mut new);
+            Ok(())
+        });
         records.extend(self.cleared_leaders(&records));
         self.check_record_count(&records)?;
         let answer = Answer::ConfigsAltered(results);

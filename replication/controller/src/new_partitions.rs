@@ -1,7 +1,5 @@
 //! New partitions: of a new topic, or added to one that exists; placed by us or by the caller.
 
-use std::collections::BTreeSet;
-
 use replication_metadata::Record;
 use replication_metadata::image::{
     BrokerImage, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED, LeaderRecoveryState, PartitionImage,
@@ -13,7 +11,7 @@ use crate::answer::{Answer, Outcome};
 use crate::command::{CreatePartitions, MorePartitions, NewTopic};
 use crate::error::{ApiError, ErrorKind};
 use crate::limits::PARTITIONS_PER_REQUEST_MAX;
-use crate::occurrences::Occurrences;
+use crate::occurrences::each_once;
 use crate::placement::place;
 use crate::topics::{duplicate_name, excessive};
 
@@ -185,21 +183,13 @@ impl Controller {
         &mut self,
         command: &CreatePartitions,
     ) -> Result<Outcome, ApiError> {
-        let names = Occurrences::of(command.topics.iter().map(|topic| topic.name.as_str()));
-        let mut answered = BTreeSet::new();
         let mut records = Vec::new();
-        let mut results = Vec::new();
-        for topic in &command.topics {
-            if !answered.insert(topic.name.as_str()) {
-                continue;
-            }
-            let result = if names.is_repeated(&topic.name.as_str()) {
-                Err(duplicate_name())
-            } else {
-                self.more_partitions(topic, command.random, &mut records)
-            };
-            results.push((topic.name.clone(), result));
-        }
+        let named = command.topics.iter().map(|topic| (&topic.name, topic));
+        let results = each_once(
+            named,
+            |_| duplicate_name(),
+            |topic| self.more_partitions(topic, command.random, &mut records),
+        );
         self.check_record_count(&records)?;
         let answer = Answer::PartitionsCreated(results);
         Ok(self.emit_unless(command.validate_only, records, answer))

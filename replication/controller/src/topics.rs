@@ -12,7 +12,7 @@ use crate::command::{CreateTopics, NewTopic, TopicSelector};
 use crate::error::{ApiError, ErrorKind};
 use crate::limits::{CONFIG_VALUE_SIZE_BYTES_MAX, PARTITIONS_PER_REQUEST_MAX};
 use crate::names::{CLUSTER_METADATA_TOPIC, validate_topic_name};
-use crate::occurrences::Occurrences;
+use crate::occurrences::each_once;
 use crate::topic_config::{TopicConfigs, validate_topic};
 
 const TOPIC_RESOURCE: i8 = 2;
@@ -21,21 +21,13 @@ impl Controller {
     /// Creates topics: each one as a whole or not at all, independently of its neighbours.
     pub(crate) fn create_topics(&mut self, command: &CreateTopics) -> Result<Outcome, ApiError> {
         self.check_partition_total(&command.topics)?;
-        let names = Occurrences::of(command.topics.iter().map(|topic| topic.name.as_str()));
-        let mut answered = BTreeSet::new();
         let mut records = Vec::new();
-        let mut results = Vec::new();
-        for topic in &command.topics {
-            if !answered.insert(topic.name.as_str()) {
-                continue;
-            }
-            let result = if names.is_repeated(&topic.name.as_str()) {
-                Err(duplicate_name())
-            } else {
-                self.create_topic(topic, command.random, &mut records)
-            };
-            results.push((topic.name.clone(), result));
-        }
+        let named = command.topics.iter().map(|topic| (&topic.name, topic));
+        let results = each_once(
+            named,
+            |_| duplicate_name(),
+            |topic| self.create_topic(topic, command.random, &mut records),
+        );
         self.check_record_count(&records)?;
         let answer = Answer::TopicsCreated(results);
         Ok(self.emit_unless(command.validate_only, records, answer))
@@ -162,33 +154,18 @@ impl Controller {
         if !self.broker_configs().is_true("delete.topic.enable") {
             return Err(ApiError::bare(ErrorKind::TopicDeletionDisabled));
         }
-        let named = Occurrences::of(selectors.iter());
-        let mut answered = BTreeSet::new();
         let mut deleted = BTreeSet::new();
         let mut records = Vec::new();
-        let mut results: Vec<(TopicSelector, Result<DeletedTopic, ApiError>)> = Vec::new();
-        for selector in selectors {
-            if !answered.insert(selector) {
-                continue;
+        let named = selectors.iter().map(|selector| (selector, selector));
+        let results = each_once(named, duplicate_selector, |selector| {
+            let topic = self.selected(selector)?;
+            if !deleted.insert(topic.id) {
+                let message = "The provided topic name maps to an ID that was already supplied.";
+                return Err(ApiError::new(ErrorKind::InvalidRequest, message));
             }
-            let result = match selector {
-                TopicSelector::Name(_) if named.is_repeated(&selector) => Err(duplicate_name()),
-                TopicSelector::Id(_) if named.is_repeated(&selector) => Err(ApiError::new(
-                    ErrorKind::InvalidRequest,
-                    "Duplicate topic id.",
-                )),
-                selector => self.selected(selector).and_then(|topic| {
-                    if !deleted.insert(topic.id) {
-                        let message =
-                            "The provided topic name maps to an ID that was already supplied.";
-                        return Err(ApiError::new(ErrorKind::InvalidRequest, message));
-                    }
-                    records.push(Record::from(RemoveTopic { topic_id: topic.id }));
-                    Ok(topic)
-                }),
-            };
-            results.push((selector.clone(), result));
-        }
+            records.push(Record::from(RemoveTopic { topic_id: topic.id }));
+            Ok(topic)
+        });
         self.check_record_count(&records)?;
         Ok(self.emit(records, Answer::TopicsDeleted(results)))
     }
@@ -213,6 +190,13 @@ impl Controller {
 
 pub(crate) fn duplicate_name() -> ApiError {
     ApiError::new(ErrorKind::InvalidRequest, "Duplicate topic name.")
+}
+
+fn duplicate_selector(selector: &TopicSelector) -> ApiError {
+    match selector {
+        TopicSelector::Name(_) => duplicate_name(),
+        TopicSelector::Id(_) => ApiError::new(ErrorKind::InvalidRequest, "Duplicate topic id."),
+    }
 }
 
 pub(crate) fn excessive() -> ApiError {

@@ -20,8 +20,47 @@ pub struct Endpoint {
     pub security_protocol: i16,
 }
 
+impl From<&record::NodeEndpoint<'_>> for Endpoint {
+    fn from(record: &record::NodeEndpoint<'_>) -> Self {
+        Self {
+            name: record.name.to_string(),
+            host: record.host.to_string(),
+            port: record.port,
+            security_protocol: record.security_protocol,
+        }
+    }
+}
+
+impl From<&Endpoint> for record::NodeEndpoint<'static> {
+    fn from(endpoint: &Endpoint) -> Self {
+        Self {
+            name: endpoint.name.clone().into(),
+            host: endpoint.host.clone().into(),
+            port: endpoint.port,
+            security_protocol: endpoint.security_protocol,
+        }
+    }
+}
+
 /// The lowest and the highest level of a feature that a node supports.
 pub type FeatureRange = (i16, i16);
+
+fn features_of(records: &[record::NodeFeature<'_>]) -> BTreeMap<String, FeatureRange> {
+    let range = |it: &record::NodeFeature<'_>| (it.min_supported_version, it.max_supported_version);
+    let named = records.iter().map(|it| (it.name.to_string(), range(it)));
+    named.collect()
+}
+
+fn feature_records(features: &BTreeMap<String, FeatureRange>) -> Vec<record::NodeFeature<'static>> {
+    let records = features
+        .iter()
+        .map(|(name, &(min, max))| record::NodeFeature {
+            name: name.clone().into(),
+            min_supported_version: min,
+            max_supported_version: max,
+        });
+    records.collect()
+}
 
 /// One broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,26 +121,8 @@ impl BrokerImage {
             id: record.broker_id,
             epoch: record.broker_epoch,
             incarnation_id: record.incarnation_id,
-            endpoints: record
-                .end_points
-                .iter()
-                .map(|e| Endpoint {
-                    name: e.name.to_string(),
-                    host: e.host.to_string(),
-                    port: e.port,
-                    security_protocol: e.security_protocol,
-                })
-                .collect(),
-            features: record
-                .features
-                .iter()
-                .map(|f| {
-                    (
-                        f.name.to_string(),
-                        (f.min_supported_version, f.max_supported_version),
-                    )
-                })
-                .collect(),
+            endpoints: record.end_points.iter().map(Endpoint::from).collect(),
+            features: features_of(&record.features),
             rack: record.rack.as_ref().map(|rack| rack.to_string()),
             fenced: record.fenced,
             in_controlled_shutdown: record.in_controlled_shutdown,
@@ -118,25 +139,8 @@ impl BrokerImage {
             is_migrating_zk_broker: false,
             incarnation_id: self.incarnation_id,
             broker_epoch: self.epoch,
-            end_points: self
-                .endpoints
-                .iter()
-                .map(|e| record::BrokerEndpoint {
-                    name: e.name.clone().into(),
-                    host: e.host.clone().into(),
-                    port: e.port,
-                    security_protocol: e.security_protocol,
-                })
-                .collect(),
-            features: self
-                .features
-                .iter()
-                .map(|(name, &(min, max))| record::BrokerFeature {
-                    name: name.clone().into(),
-                    min_supported_version: min,
-                    max_supported_version: max,
-                })
-                .collect(),
+            end_points: self.endpoints.iter().map(Into::into).collect(),
+            features: feature_records(&self.features),
             rack: self.rack.clone().map(Into::into),
             fenced: self.fenced,
             in_controlled_shutdown: self.in_controlled_shutdown,
@@ -164,26 +168,8 @@ impl ControllerImage {
         Self {
             id: record.controller_id,
             incarnation_id: record.incarnation_id,
-            endpoints: record
-                .end_points
-                .iter()
-                .map(|e| Endpoint {
-                    name: e.name.to_string(),
-                    host: e.host.to_string(),
-                    port: e.port,
-                    security_protocol: e.security_protocol,
-                })
-                .collect(),
-            features: record
-                .features
-                .iter()
-                .map(|f| {
-                    (
-                        f.name.to_string(),
-                        (f.min_supported_version, f.max_supported_version),
-                    )
-                })
-                .collect(),
+            endpoints: record.end_points.iter().map(Endpoint::from).collect(),
+            features: features_of(&record.features),
         }
     }
 
@@ -194,25 +180,8 @@ impl ControllerImage {
             controller_id: self.id,
             incarnation_id: self.incarnation_id,
             zk_migration_ready: false,
-            end_points: self
-                .endpoints
-                .iter()
-                .map(|e| record::ControllerEndpoint {
-                    name: e.name.clone().into(),
-                    host: e.host.clone().into(),
-                    port: e.port,
-                    security_protocol: e.security_protocol,
-                })
-                .collect(),
-            features: self
-                .features
-                .iter()
-                .map(|(name, &(min, max))| record::ControllerFeature {
-                    name: name.clone().into(),
-                    min_supported_version: min,
-                    max_supported_version: max,
-                })
-                .collect(),
+            end_points: self.endpoints.iter().map(Into::into).collect(),
+            features: feature_records(&self.features),
         }
     }
 }

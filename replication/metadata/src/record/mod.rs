@@ -120,6 +120,7 @@ mod delegation_token;
 mod feature_level;
 mod fencing;
 mod no_op;
+mod node;
 mod partition;
 mod producer_ids;
 mod register_broker;
@@ -140,12 +141,11 @@ pub use delegation_token::{DelegationToken, RemoveDelegationToken};
 pub use feature_level::FeatureLevel;
 pub use fencing::{FenceBroker, UnfenceBroker};
 pub use no_op::{NoOp, ZkMigrationState};
+pub use node::{NodeEndpoint, NodeFeature};
 pub use partition::{Partition, PartitionChange};
 pub use producer_ids::ProducerIds;
-pub use register_broker::{BrokerEndpoint, BrokerFeature, RegisterBroker};
-pub use register_controller::{
-    ControllerEndpoint, ControllerFeature, RegisterController, UnregisterController,
-};
+pub use register_broker::RegisterBroker;
+pub use register_controller::{RegisterController, UnregisterController};
 pub use scram::{RemoveUserScramCredential, UserScramCredential};
 pub use topic::{RemoveTopic, Topic};
 pub use transaction::{AbortTransaction, BeginTransaction, EndTransaction};

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use engine_base::Uuid;
 use engine_codec::Codec;
 
+use super::{NodeEndpoint, NodeFeature};
+
 /// The whole registration of one broker; replaces what was known of it. Versions 3 and 4 (KIP-858,
 /// KIP-1066) carry its log directories.
 #[derive(Clone, Debug, PartialEq, Codec)]
@@ -20,9 +22,9 @@ pub struct RegisterBroker<'a> {
     /// The log offset the registration was given: unique, and rising with each incarnation.
     pub broker_epoch: i64,
     /// Where clients and brokers reach it.
-    pub end_points: Vec<BrokerEndpoint<'a>>,
+    pub end_points: Vec<NodeEndpoint<'a>>,
     /// What it supports, by feature.
-    pub features: Vec<BrokerFeature<'a>>,
+    pub features: Vec<NodeFeature<'a>>,
     /// `broker.rack`.
     #[codec(nullable = "0+")]
     pub rack: Option<Cow<'a, str>>,
@@ -38,28 +40,4 @@ pub struct RegisterBroker<'a> {
     /// Directories that take no new partitions; null before the broker has said.
     #[codec(versions = "4+", nullable = "4+", default = null, tag = 1)]
     pub cordoned_log_dirs: Option<Vec<Uuid>>,
-}
-
-/// A listener of a broker.
-#[derive(Clone, Debug, PartialEq, Codec)]
-pub struct BrokerEndpoint<'a> {
-    /// Listener name.
-    pub name: Cow<'a, str>,
-    /// Advertised host.
-    pub host: Cow<'a, str>,
-    /// Advertised port.
-    pub port: u16,
-    /// 0 PLAINTEXT, 1 SSL, 2 SASL_PLAINTEXT, 3 SASL_SSL.
-    pub security_protocol: i16,
-}
-
-/// The range of a feature that a broker supports.
-#[derive(Clone, Debug, PartialEq, Codec)]
-pub struct BrokerFeature<'a> {
-    /// The feature.
-    pub name: Cow<'a, str>,
-    /// Lowest level.
-    pub min_supported_version: i16,
-    /// Highest level.
-    pub max_supported_version: i16,
 }

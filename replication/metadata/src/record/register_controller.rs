@@ -1,9 +1,9 @@
 //! Controllers and what they support (KIP-919).
 
-use std::borrow::Cow;
-
 use engine_base::Uuid;
 use engine_codec::Codec;
+
+use super::{NodeEndpoint, NodeFeature};
 
 /// The whole registration of one controller.
 #[derive(Clone, Debug, PartialEq, Codec)]
@@ -16,33 +16,9 @@ pub struct RegisterController<'a> {
     /// Always false since 4.0.
     pub zk_migration_ready: bool,
     /// Where brokers and other controllers reach it.
-    pub end_points: Vec<ControllerEndpoint<'a>>,
+    pub end_points: Vec<NodeEndpoint<'a>>,
     /// What it supports.
-    pub features: Vec<ControllerFeature<'a>>,
-}
-
-/// A listener of a controller.
-#[derive(Clone, Debug, PartialEq, Codec)]
-pub struct ControllerEndpoint<'a> {
-    /// Listener name.
-    pub name: Cow<'a, str>,
-    /// Advertised host.
-    pub host: Cow<'a, str>,
-    /// Advertised port.
-    pub port: u16,
-    /// 0 PLAINTEXT, 1 SSL, 2 SASL_PLAINTEXT, 3 SASL_SSL.
-    pub security_protocol: i16,
-}
-
-/// The range of a feature that a controller supports.
-#[derive(Clone, Debug, PartialEq, Codec)]
-pub struct ControllerFeature<'a> {
-    /// The feature.
-    pub name: Cow<'a, str>,
-    /// Lowest level.
-    pub min_supported_version: i16,
-    /// Highest level.
-    pub max_supported_version: i16,
+    pub features: Vec<NodeFeature<'a>>,
 }
 
 /// Removes one (KIP-1312).

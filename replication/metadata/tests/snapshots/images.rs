@@ -5,9 +5,9 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use replication_metadata::image::Provenance;
 use replication_metadata::record::{
-    AccessControlEntry, BrokerEndpoint, BrokerFeature, ClientQuota, Config, ControllerEndpoint,
-    DelegationToken, FeatureLevel, Partition, PartitionChange, ProducerIds, QuotaEntity,
-    RegisterBroker, RegisterController, RemoveTopic, Topic, UnfenceBroker, UserScramCredential,
+    AccessControlEntry, ClientQuota, Config, DelegationToken, FeatureLevel, NodeEndpoint,
+    NodeFeature, Partition, PartitionChange, ProducerIds, QuotaEntity, RegisterBroker,
+    RegisterController, RemoveTopic, Topic, UnfenceBroker, UserScramCredential,
 };
 use replication_metadata::{MetadataDelta, MetadataImage, MetadataVersion, Record};
 
@@ -99,13 +99,13 @@ fn broker(id: i32, epoch: i64, host: &str, log_dirs: Vec<Uuid>) -> Record<'stati
         broker_id: id,
         broker_epoch: epoch,
         incarnation_id: Uuid([id as u8; 16]),
-        end_points: vec![BrokerEndpoint {
+        end_points: vec![NodeEndpoint {
             name: "PLAINTEXT".into(),
             host: host.to_owned().into(),
             port: 9092,
             security_protocol: 0,
         }],
-        features: vec![BrokerFeature {
+        features: vec![NodeFeature {
             name: "group.version".into(),
             min_supported_version: 0,
             max_supported_version: 1,
@@ -123,7 +123,7 @@ fn controller(controller_id: i32, host: &str) -> Record<'static> {
     RegisterController {
         controller_id,
         incarnation_id: Uuid([3; 16]),
-        end_points: vec![ControllerEndpoint {
+        end_points: vec![NodeEndpoint {
             name: "CONTROLLER".into(),
             host: host.to_owned().into(),
             port: 9093,
