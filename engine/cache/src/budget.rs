@@ -54,6 +54,12 @@ impl ChunkPool {
         self.used_bytes.get()
     }
 
+    /// What the chunks in use should stay within.
+    #[must_use]
+    pub fn budget_bytes(&self) -> usize {
+        self.budget_bytes
+    }
+
     /// Whether chunks should be evicted. That begins a little below the budget: the chunk evicted
     /// for the one just taken has room among the free ones, and is the next one taken.
     #[must_use]

@@ -168,7 +168,11 @@ impl Pipeline {
         match std::mem::take(new_file) {
             NewFile::None => {}
             NewFile::Preparing => *new_file = NewFile::Preparing,
-            NewFile::Ready(file) => self.journal.add_file(file),
+            NewFile::Ready(file) => {
+                self.journal.add_file(file);
+                let size_bytes = &self.shared.journal_size_bytes;
+                size_bytes.set(size_bytes.get() + self.journal.options().file_size_bytes);
+            }
             NewFile::Failed(error) => match journal_error(error) {
                 error if error.is_disk_full() => self.shared.enter_disk_full(),
                 error => return Err(error),

@@ -60,6 +60,7 @@ mod timestamps;
 mod trim;
 mod truncate;
 pub mod txn_index;
+mod usage;
 mod write;
 
 pub use append::Appended;
@@ -82,3 +83,4 @@ pub use store::{
 pub use time_index::TimeIndex;
 pub use timestamps::TimestampOffset;
 pub use trim::{Maintenance, MaintenancePass};
+pub use usage::StoreUsage;

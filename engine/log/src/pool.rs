@@ -59,6 +59,10 @@ impl Pool {
         self.size_bytes
     }
 
+    pub(crate) fn file_count(&self) -> usize {
+        self.files.len()
+    }
+
     fn push(&mut self, file: PoolFile) {
         self.size_bytes += file.size_bytes;
         let index = self

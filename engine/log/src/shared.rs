@@ -67,6 +67,8 @@ pub(crate) struct Shared {
     pub(crate) condition: Cell<Condition>,
     /// The journal's live files by first sequence, oldest first; the commit loop keeps it.
     pub(crate) journal_files: RefCell<VecDeque<u64>>,
+    /// Of all journal files, those that are free included.
+    pub(crate) journal_size_bytes: Cell<u64>,
     /// Commits wait until the background loop sets a journal file free: it must not wait for them.
     pub(crate) is_journal_full: Cell<bool>,
     /// The background loop has made everything below this sequence superfluous.

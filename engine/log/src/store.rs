@@ -360,6 +360,7 @@ async fn open_shared(config: StoreConfig, logs: usize) -> Result<Shared, StoreEr
         pending_bytes: Cell::new(0),
         condition: Cell::new(Condition::Open),
         journal_files: RefCell::default(),
+        journal_size_bytes: Cell::new(config.sizes.journal_first_file_size_bytes),
         is_journal_full: Cell::new(false),
         releasable_tail: Cell::new(1),
         image_tail: Cell::new(1),

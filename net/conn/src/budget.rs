@@ -30,6 +30,12 @@ impl Budget {
         })
     }
 
+    /// What may be held at a time.
+    #[must_use]
+    pub fn size_bytes_max(&self) -> usize {
+        self.size_bytes_max
+    }
+
     /// Bytes held now.
     #[must_use]
     pub fn used_bytes(&self) -> usize {

@@ -27,6 +27,21 @@ impl GroupCoordinator {
         Outcome::now(Answer::DescribeGroups(groups.collect()))
     }
 
+    /// The states a group can be in, by Kafka's names.
+    pub const STATES: [&'static str; 5] = [
+        ClassicState::Empty.name(),
+        ClassicState::PreparingRebalance.name(),
+        ClassicState::CompletingRebalance.name(),
+        ClassicState::Stable.name(),
+        ClassicState::Dead.name(),
+    ];
+
+    /// The state of each group, as ListGroups has it.
+    pub fn states(&self) -> impl Iterator<Item = &'static str> {
+        let groups = self.groups.iter_committed();
+        groups.map(|(_, group)| group.state().name())
+    }
+
     /// Handles a ListGroups.
     pub(crate) fn list(&self, request: &ListGroupsRequest) -> Outcome {
         let lower = |names: &[String]| -> Vec<String> {
