@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use engine_runtime::Slice;
 use net_conn::ConnectionId;
-use net_wire::RequestHeader;
+use net_wire::{ErrorCode, RequestHeader};
 
 use crate::catalog::Catalog;
 use crate::core::Core;
+use crate::metrics::Errors;
 use crate::order::Order;
 
 /// One request: whose it is, which version it speaks, and the state of its core.
@@ -27,6 +28,18 @@ impl Context<'_> {
     /// The version of the request and of its answer.
     pub(crate) fn version(&self) -> i16 {
         self.header.api_version
+    }
+
+    /// Counts the errors that an answer tells.
+    pub(crate) fn note_errors(&self, answer: &impl Errors) {
+        answer.each_error(&mut |error_code| self.note_error(error_code));
+    }
+
+    /// Counts one error of the answer.
+    pub(crate) fn note_error(&self, error_code: ErrorCode) {
+        self.core
+            .metrics
+            .note_error(self.header.api_key, error_code);
     }
 }
 

@@ -21,7 +21,7 @@ use crate::controller_host::ControllerHost;
 use crate::door::Door;
 use crate::fetch_session::FetchSessions;
 use crate::group_host::GroupHost;
-use crate::metrics::{Metrics, Snapshot};
+use crate::metrics::Metrics;
 use crate::parking::Parking;
 
 /// The state of one shard.
@@ -147,23 +147,6 @@ impl Core {
                 }
             }
         }
-    }
-
-    /// A copy of this shard's counters.
-    pub(crate) fn metrics_snapshot(&self) -> Snapshot {
-        let mut snapshot = self.metrics.snapshot();
-        let gauges = [
-            ("connections", self.connections.count()),
-            ("partitions", self.partitions.borrow().len()),
-            ("fetch_sessions", self.sessions.count()),
-            ("parked_fetches", self.parking.count()),
-            ("request_bytes_held", self.budget.used_bytes()),
-        ];
-        snapshot.gauges = gauges
-            .into_iter()
-            .map(|(name, value)| (name, value as u64))
-            .collect();
-        snapshot
     }
 
     /// Tells everything that waits that the shard is going to stop.

@@ -49,6 +49,8 @@ async fn serve(core: Rc<Core>, client: Rc<Client>, frame: Slice) -> Result<Answe
         Ok(header) => header,
         Err(RequestError::UnsupportedApiVersions { correlation_id }) => {
             let response = versions::unsupported_api_versions_response();
+            let error_code = ErrorCode::UNSUPPORTED_VERSION;
+            core.metrics.note_error(ApiKey::ApiVersions, error_code);
             return answer(&response, 0, correlation_id);
         }
         Err(error) => return Err(Close(error.to_string())),
@@ -90,6 +92,7 @@ macro_rules! call {
         let request = <$request>::read_from(&mut Reader::new($body), version)
             .map_err(|error| Close(format!("{} v{version}: {error}", $context.header.api_key)))?;
         let response = Box::pin($handler($context, request)).await;
+        $context.note_errors(&response);
         answer(&response, version, $context.header.correlation_id)
     }};
 }

@@ -71,6 +71,11 @@ impl GroupHost {
         receiver.await.ok()
     }
 
+    /// Calls `note` with the state of each group.
+    pub(crate) fn each_state(&self, note: impl FnMut(&'static str)) {
+        self.shard.borrow().machine().states().for_each(note);
+    }
+
     /// The partition's high watermark moved.
     pub(crate) fn on_high_watermark(&self) {
         let high_watermark = self.partition.high_watermark();

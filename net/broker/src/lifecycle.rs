@@ -28,7 +28,7 @@ use crate::directory::{self, DataDirectory};
 use crate::error::StartError;
 use crate::listeners;
 use crate::maintenance;
-use crate::metrics::Snapshot;
+use crate::metrics::{self, Snapshot};
 
 /// How long connections may take to finish what they asked for when the broker stops.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
@@ -73,15 +73,20 @@ impl MetricsHandle {
     #[must_use]
     pub fn snapshot(&self, patience: Duration) -> Option<Snapshot> {
         let (sender, receiver) = std::sync::mpsc::channel();
-        self.door.post(move |core| {
-            let core = core.clone();
-            spawn(async move {
-                // Nobody listens any more when the patience was over.
-                let _ = sender.send(sum_of_shards(&core).await);
-            })
-            .detach();
+        self.ask(move |snapshot| {
+            // Nobody listens any more when the patience was over.
+            let _ = sender.send(snapshot);
         });
         receiver.recv_timeout(patience).ok()
+    }
+
+    /// Calls `then`, on shard 0, with the counters of all shards, summed; never when the broker
+    /// has ended.
+    pub fn ask(&self, then: impl FnOnce(Snapshot) + Send + 'static) {
+        self.door.post(move |core| {
+            let core = core.clone();
+            spawn(async move { then(sum_of_shards(&core).await) }).detach();
+        });
     }
 }
 
@@ -90,7 +95,7 @@ async fn sum_of_shards(core: &Rc<Core>) -> Snapshot {
     for shard in (0..core.shards.count()).map(ShardId) {
         let part = core
             .shards
-            .ask(shard, |core| async move { core.metrics_snapshot() })
+            .ask(shard, |core| async move { metrics::of_shard(&core) })
             .await;
         sum.merge(part.unwrap_or_default());
     }

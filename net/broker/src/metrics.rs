@@ -1,11 +1,20 @@
 //! What a core counts. Plain cells on the data path; summed over the shards when somebody asks.
 
+mod errors;
+mod shard;
+mod table;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use engine_base::ShardId;
 use hdrhistogram::Histogram;
-use net_wire::ApiKey;
+use net_wire::{ApiKey, ErrorCode};
+
+pub(crate) use errors::Errors;
+pub(crate) use shard::of_shard;
+pub use table::{Kind, Metric};
 
 /// Latencies are kept to two digits between a microsecond and a minute.
 const LATENCY_US_MAX: u64 = 60_000_000;
@@ -29,6 +38,8 @@ pub struct ApiMetrics {
     pub requests: u64,
     /// Connections closed over a request that could not be understood.
     pub closes: u64,
+    /// How often answers told which error; one answer may tell several.
+    pub errors: BTreeMap<ErrorCode, u64>,
     /// From the frame's arrival to its answer, in microseconds.
     pub latency_us: Histogram<u64>,
 }
@@ -40,9 +51,21 @@ impl Default for ApiMetrics {
         Self {
             requests: 0,
             closes: 0,
+            errors: BTreeMap::new(),
             latency_us,
         }
     }
+}
+
+/// What a value is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Of {
+    /// The whole process.
+    Broker,
+    /// One shard.
+    Shard(ShardId),
+    /// The groups that are in this state.
+    GroupState(&'static str),
 }
 
 /// The counters of some shards, summed.
@@ -50,10 +73,8 @@ impl Default for ApiMetrics {
 pub struct Snapshot {
     /// By API name.
     pub requests: BTreeMap<&'static str, ApiMetrics>,
-    /// Monotonic counters by name.
-    pub counters: BTreeMap<&'static str, u64>,
-    /// Values of this moment by name.
-    pub gauges: BTreeMap<&'static str, u64>,
+    /// Everything else.
+    pub values: BTreeMap<(Metric, Of), u64>,
 }
 
 impl Metrics {
@@ -67,45 +88,20 @@ impl Metrics {
         api.latency_us.saturating_record(latency_us.max(1));
     }
 
-    /// A copy of this core's counters.
-    pub(crate) fn snapshot(&self) -> Snapshot {
-        let counters = [
-            ("produced_bytes", &self.produced_bytes),
-            ("produced_batches", &self.produced_batches),
-            ("fetched_bytes", &self.fetched_bytes),
-            ("connections_accepted", &self.connections_accepted),
-            ("connections_refused", &self.connections_refused),
-        ];
-        let requests = self.requests.borrow();
-        Snapshot {
-            requests: requests
-                .iter()
-                .map(|(api_key, api)| (api_key.name(), api.clone()))
-                .collect(),
-            counters: counters
-                .into_iter()
-                .map(|(name, cell)| (name, cell.get()))
-                .chain(of_reactor())
-                .collect(),
-            gauges: BTreeMap::new(),
+    /// Notes one error of an answer; no error is none to note.
+    pub(crate) fn note_error(&self, api_key: ApiKey, error_code: ErrorCode) {
+        if !error_code.is_none() {
+            let mut requests = self.requests.borrow_mut();
+            let errors = &mut requests.entry(api_key).or_default().errors;
+            *errors.entry(error_code).or_default() += 1;
         }
     }
-}
 
-/// What the reactor of the present core counts.
-fn of_reactor() -> [(&'static str, u64); 9] {
-    let metrics = engine_runtime::metrics();
-    [
-        ("reactor_turns", metrics.turns.value()),
-        ("reactor_polls", metrics.polls.value()),
-        ("reactor_operations", metrics.operations.value()),
-        ("reactor_enters", metrics.enters.value()),
-        ("reactor_sleeps", metrics.sleeps.value()),
-        ("reactor_wakes_sent", metrics.wakes_sent.value()),
-        ("reactor_stalls", metrics.stalls.value()),
-        ("reactor_busy_nanoseconds", metrics.busy_ns.value()),
-        ("reactor_spun_nanoseconds", metrics.polled_ns.value()),
-    ]
+    fn by_api(&self) -> BTreeMap<&'static str, ApiMetrics> {
+        let requests = self.requests.borrow();
+        let by_name = |(api_key, api): (&ApiKey, &ApiMetrics)| (api_key.name(), api.clone());
+        requests.iter().map(by_name).collect()
+    }
 }
 
 impl Snapshot {
@@ -115,15 +111,15 @@ impl Snapshot {
             let sum = self.requests.entry(name).or_default();
             sum.requests += api.requests;
             sum.closes += api.closes;
+            for (error_code, count) in api.errors {
+                *sum.errors.entry(error_code).or_default() += count;
+            }
             sum.latency_us
                 .add(&api.latency_us)
                 .expect("all histograms have the same bounds");
         }
-        for (name, value) in other.counters {
-            *self.counters.entry(name).or_default() += value;
-        }
-        for (name, value) in other.gauges {
-            *self.gauges.entry(name).or_default() += value;
+        for (metric, value) in other.values {
+            *self.values.entry(metric).or_default() += value;
         }
     }
 }
@@ -139,23 +135,32 @@ mod tests {
 
     #[test]
     fn shards_are_summed() {
+        let of_shard = |metrics: &Metrics, shard| Snapshot {
+            requests: metrics.by_api(),
+            values: BTreeMap::from([
+                (
+                    (Metric::FetchedBytes, Of::Broker),
+                    metrics.fetched_bytes.get(),
+                ),
+                ((Metric::Partitions, Of::Shard(ShardId(shard))), 3),
+            ]),
+        };
         let (one, two) = (Metrics::default(), Metrics::default());
         one.note_request(ApiKey::Fetch, Duration::from_micros(10), false);
         two.note_request(ApiKey::Fetch, Duration::from_secs(600), true);
-        add(&two.fetched_bytes, 7);
-        // The reactor's counters are read on a core.
-        let world = engine_runtime::SimWorld::new(0, engine_runtime::SimOptions::default());
-        let process = world.add_process("broker");
-        let sum = world.runtime(process).block_on(async move {
-            let mut sum = one.snapshot();
-            sum.merge(two.snapshot());
-            sum
-        });
-        assert_eq!(
-            (sum.requests["Fetch"].requests, sum.requests["Fetch"].closes),
-            (2, 1)
-        );
-        assert_eq!(sum.counters["fetched_bytes"], 7);
-        assert!(sum.requests["Fetch"].latency_us.max() >= LATENCY_US_MAX);
+        for metrics in [&one, &two] {
+            metrics.note_error(ApiKey::Fetch, ErrorCode::OFFSET_OUT_OF_RANGE);
+            metrics.note_error(ApiKey::Fetch, ErrorCode::NONE);
+            add(&metrics.fetched_bytes, 7);
+        }
+        let mut sum = of_shard(&one, 0);
+        sum.merge(of_shard(&two, 1));
+        let fetch = &sum.requests["Fetch"];
+        assert_eq!((fetch.requests, fetch.closes), (2, 1));
+        assert!(fetch.latency_us.max() >= LATENCY_US_MAX);
+        let errors = BTreeMap::from([(ErrorCode::OFFSET_OUT_OF_RANGE, 2)]);
+        assert_eq!(fetch.errors, errors);
+        assert_eq!(sum.values[&(Metric::FetchedBytes, Of::Broker)], 14);
+        assert_eq!(sum.values[&(Metric::Partitions, Of::Shard(ShardId(1)))], 3);
     }
 }

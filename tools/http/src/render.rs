@@ -30,8 +30,8 @@ impl Collector for Page {
                 continue;
             };
             let kind = match first.value {
-                Value::Counter(_) => MetricType::Counter,
-                Value::Gauge(_) => MetricType::Gauge,
+                Value::Counter(_) | Value::CounterSeconds(_) => MetricType::Counter,
+                Value::Gauge(_) | Value::GaugeSeconds(_) => MetricType::Gauge,
                 Value::Histogram(_) => MetricType::Histogram,
             };
             let metric = encoder.encode_descriptor(&family.name, &family.help, None, kind)?;
@@ -55,7 +55,12 @@ fn encode_samples(family: &Family, mut metric: MetricEncoder<'_>) -> fmt::Result
 fn encode_value(value: &Value, encoder: &mut MetricEncoder<'_>) -> fmt::Result {
     match value {
         Value::Counter(count) => encoder.encode_counter::<NoLabelSet, _, f64>(count, None),
-        Value::Gauge(value) => encoder.encode_gauge(value),
+        Value::CounterSeconds(time) => {
+            encoder.encode_counter::<NoLabelSet, _, f64>(&time.as_secs_f64(), None)
+        }
+        // No count or size comes near what does not fit.
+        Value::Gauge(value) => encoder.encode_gauge(&i64::try_from(*value).unwrap_or(i64::MAX)),
+        Value::GaugeSeconds(time) => encoder.encode_gauge(&time.as_secs_f64()),
         Value::Histogram(HistogramValue {
             sum,
             count,
@@ -74,6 +79,7 @@ fn encode_value(value: &Value, encoder: &mut MetricEncoder<'_>) -> fmt::Result {
 mod tests {
     use super::*;
     use crate::snapshot::Sample;
+    use std::time::Duration;
 
     #[test]
     fn shows_each_kind_as_prometheus_reads_it() {
@@ -82,10 +88,13 @@ mod tests {
             count: 4,
             buckets: vec![(0.001, 1), (1.0, 2)],
         };
+        let time = Duration::from_millis(1500);
         let snapshot = Snapshot {
             families: vec![
                 Family::single("ottla_produced_bytes", "Bytes.", Value::Counter(7)),
-                Family::single("ottla_up_seconds", "Seconds.", Value::Gauge(1.5)),
+                Family::single("ottla_size_bytes", "Bytes.", Value::Gauge(1 << 40)),
+                Family::single("ottla_up_seconds", "Seconds.", Value::GaugeSeconds(time)),
+                Family::single("ottla_busy_seconds", "Busy.", Value::CounterSeconds(time)),
                 Family {
                     name: "ottla_latency_seconds".to_owned(),
                     help: "Time.".to_owned(),
@@ -100,7 +109,12 @@ mod tests {
         let expected = [
             "# TYPE ottla_produced_bytes counter",
             "ottla_produced_bytes_total 7",
+            "# HELP ottla_produced_bytes Bytes.",
+            "ottla_size_bytes 1099511627776",
+            "# TYPE ottla_up_seconds gauge",
             "ottla_up_seconds 1.5",
+            "# TYPE ottla_busy_seconds counter",
+            "ottla_busy_seconds_total 1.5",
             "ottla_latency_seconds_sum{api=\"Fetch\"} 2.5",
             "ottla_latency_seconds_count{api=\"Fetch\"} 4",
             "ottla_latency_seconds_bucket{le=\"0.001\",api=\"Fetch\"} 1",

@@ -1,5 +1,7 @@
 //! Numbers of one moment, as plain values.
 
+use std::time::Duration;
+
 /// Names and values of labels.
 pub type Labels = Vec<(&'static str, String)>;
 
@@ -36,8 +38,12 @@ pub struct Sample {
 pub enum Value {
     /// Only grows, from the start of the process.
     Counter(u64),
+    /// A counter of time.
+    CounterSeconds(Duration),
     /// Of this moment.
-    Gauge(f64),
+    Gauge(u64),
+    /// A time of this moment.
+    GaugeSeconds(Duration),
     /// How often which sizes came.
     Histogram(HistogramValue),
 }

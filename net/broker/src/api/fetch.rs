@@ -322,6 +322,9 @@ fn encode(
     start: FetchResponseStart,
     answers: &[(PartitionRef, PartitionRead)],
 ) -> Result<Answer, Close> {
+    context.note_error(start.error_code);
+    let errors = answers.iter().map(|(_, read)| read.error_code);
+    errors.for_each(|error_code| context.note_error(error_code));
     build(context, start, answers)
         .map(Some)
         .map_err(|error| Close(format!("a Fetch answer could not be encoded: {error}")))

@@ -74,6 +74,8 @@ pub(crate) async fn handle(context: &Context<'_>, body: &[u8]) -> Result<Answer,
     }));
     let appended = begin(appending, place).await;
     let outcomes = plan.outcomes(appended);
+    let refusals = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+    refusals.for_each(|refusal| context.note_error(refusal.error_code));
     if view.acks == 0 {
         // Closing is the only way to tell a client that does not listen.
         return match outcomes.iter().find_map(|outcome| outcome.as_ref().err()) {

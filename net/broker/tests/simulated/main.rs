@@ -10,6 +10,7 @@ mod crashes;
 mod kinds;
 mod metadata;
 mod metadata_folder;
+mod metrics;
 mod oracle;
 mod produce;
 mod stage;

@@ -10,7 +10,8 @@ use engine_base::MIB;
 use engine_runtime::disk::FlushScope;
 use engine_runtime::{ProcessId, ShardContext, SimOptions, SimShard, SimWorld};
 use net_broker::config::{FlushFiles, ListenerConfig};
-use net_broker::{BrokerConfig, StartError, StopHandle, simulate};
+use net_broker::metrics::Snapshot;
+use net_broker::{BrokerConfig, MetricsHandle, StartError, StopHandle, simulate};
 
 pub(crate) const PORT: u16 = 9092;
 const HOST: &str = "broker";
@@ -48,6 +49,7 @@ pub(crate) struct Stage {
     seed: u64,
     starts: Cell<u64>,
     stop: Rc<RefCell<Option<StopHandle>>>,
+    metrics: Rc<RefCell<Option<MetricsHandle>>>,
     shards: RefCell<Vec<SimShard<Result<(), StartError>>>>,
 }
 
@@ -83,6 +85,7 @@ impl Stage {
             seed,
             starts: Cell::new(0),
             stop: Rc::default(),
+            metrics: Rc::default(),
             shards: RefCell::default(),
         };
         stage.start();
@@ -114,7 +117,7 @@ impl Stage {
     /// Starts the broker and lets it alone.
     pub(crate) fn begin_start(&self) {
         *self.stop.borrow_mut() = None;
-        let stop = self.stop.clone();
+        let (stop, metrics) = (self.stop.clone(), self.metrics.clone());
         let starts = self.starts.get() + 1;
         self.starts.set(starts);
         let shard_count = 1 + (self.seed + starts) % SHARDS_MAX;
@@ -124,6 +127,7 @@ impl Stage {
         };
         let shards = simulate(&self.world, self.broker, config, move |ready| {
             *stop.borrow_mut() = Some(ready.stop);
+            *metrics.borrow_mut() = Some(ready.metrics);
         });
         *self.shards.borrow_mut() = shards;
     }
@@ -143,6 +147,24 @@ impl Stage {
         }
         // The process ends with its last shard.
         self.world.kill(self.broker);
+    }
+
+    /// What the broker counted since its start.
+    pub(crate) fn metrics(&self) -> Snapshot {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let handle = self.metrics.borrow();
+        let handle = handle.as_ref().expect("the broker has been ready");
+        handle.ask(move |snapshot| sender.send(snapshot).unwrap());
+        let answer = Cell::new(None);
+        let has_answered = || {
+            answer.set(receiver.try_recv().ok());
+            let taken = answer.take();
+            let is_there = taken.is_some();
+            answer.set(taken);
+            is_there
+        };
+        assert!(self.world.run_until(STOP_TIME_MAX, has_answered));
+        answer.take().expect("it was seen")
     }
 
     /// A machine for a client.
