@@ -47,5 +47,14 @@ pub const LISTEN_BACKLOG: i32 = 1024;
 /// 25 us that waking a halted core costs.
 pub const SPIN_MAX: Duration = Duration::from_micros(50);
 
-/// A task that holds its core longer than this is reported.
+/// A task that holds its core for so long is counted.
 pub const STALL_THRESHOLD: Duration = Duration::from_millis(10);
+
+/// One that holds it for so long is told to the operator: what a client feels. Below, a busy machine
+/// that takes the core away for some of the scheduler's slices looks the same as a task of ours.
+pub const STALL_WARNING: Duration = Duration::from_millis(100);
+
+/// One line in this time for each core, with the count of those it leaves out.
+pub const STALL_WARNING_INTERVAL: Duration = Duration::from_secs(10);
+
+const _: () = assert!(STALL_THRESHOLD.as_nanos() <= STALL_WARNING.as_nanos());

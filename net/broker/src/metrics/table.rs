@@ -78,7 +78,7 @@ metrics! {
     ReactorEnters "reactor_enters" Counter "Calls of io_uring_enter.";
     ReactorSleeps "reactor_sleeps" Counter "Waits in the kernel.";
     ReactorWakes "reactor_wakes_sent" Counter "Wakes sent to other shards.";
-    ReactorStalls "reactor_stalls" Counter "Polls of a task that held the core for long.";
+    ReactorStalls "reactor_stalls" Counter "Polls of a task that held the core for 10 ms or more.";
     ReactorStallLongest "reactor_stall_longest_seconds" GaugeNs "The longest such poll since the start.";
 }
 
