@@ -22,7 +22,7 @@ pub(crate) fn report(loaded: &Loaded) -> (String, bool) {
         let key = keys::find(name);
         let class = match key {
             _ if errors.iter().any(|error| error.key() == *name) => "refused",
-            Some(key) => key.class.word(),
+            Some(key) => key.class_of(&property.value).word(),
             None => "unknown",
         };
         let value = match key {
@@ -82,8 +82,8 @@ fn counted(count: usize, what: &str) -> String {
 pub(crate) fn without_effect(values: &Values) -> Vec<&str> {
     let written = values.all_written().iter();
     let ignored = written.filter(|(name, property)| {
-        let is_ignored = keys::find(name).is_some_and(|key| key.class == Class::Ignore);
-        is_ignored && property.origin != Origin::Default
+        let class = keys::find(name).map(|key| key.class_of(&property.value));
+        class == Some(Class::Ignore) && property.origin != Origin::Default
     });
     ignored.map(|(name, _)| name.as_str()).collect()
 }

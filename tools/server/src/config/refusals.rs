@@ -165,7 +165,11 @@ fn warn_of_lost_effects(values: &Values, problems: &mut Vec<Problem>) {
         warn(
             "log.cleanup.policy",
             "asks for compaction, which is not in this version",
-            "topics keep every record until retention deletes it",
+            if split_list(cleanup).any(|policy| policy == "delete") {
+                "topics keep every record until retention deletes it"
+            } else {
+                "topics keep every record; write delete for retention"
+            },
         );
     }
     if values.integer("offsets.topic.replication.factor") > Some(1) {

@@ -1,7 +1,11 @@
 //! What whole configurations become.
 
+use net_broker::BrokerConfig;
 use net_broker::config::MetadataLogConfig;
+use replication_controller::{BrokerConfigs, LogConfig, TopicConfigs};
+use replication_metadata::image::ConfigsImage;
 
+use super::keys::{self, Class, Key, Kind};
 use super::settings::{Loaded, load};
 use super::{Sources, report, without_effect};
 
@@ -58,7 +62,7 @@ fn texts(loaded: &Loaded) -> Vec<String> {
 fn kafkas_stock_file_starts_unchanged_and_without_a_warning() {
     let loaded = file(STOCK);
     assert_eq!(texts(&loaded), Vec::<String>::new());
-    assert_eq!(without_effect(&loaded.values).len(), 9);
+    assert_eq!(without_effect(&loaded.values).len(), 11);
     let broker = loaded.settings.unwrap().broker;
     assert_eq!(broker.node_id.0, 1);
     assert_eq!(broker.log_dir.to_str(), Some("/tmp/kraft-combined-logs"));
@@ -102,7 +106,7 @@ fn no_file_stays_on_this_machine() {
 #[test]
 fn defaults_are_the_brokers_own() {
     let ours = sets(&[]).settings.unwrap().broker;
-    let theirs = net_broker::config::BrokerConfig::default();
+    let theirs = BrokerConfig::default();
     let mut ours_without_properties = ours;
     ours_without_properties.properties.clear();
     assert_eq!(
@@ -238,8 +242,10 @@ fn unknown_and_pointless_keys_warn_and_start() {
         ("num.partition=3", "did you mean num.partitions?"),
         ("my.own.key=3", "has no effect"),
         ("num.partitions=3\nnum.partitions=4", "twice"),
-        ("log.cleanup.policy=compact", "compaction"),
+        ("log.cleanup.policy=compact", "write delete for retention"),
+        ("log.cleanup.policy=compact,delete", "until retention"),
         ("message.max.bytes=0", "refuses every record"),
+        ("cluster.id=MkU3OEVBNTcwNTJENDM2Qg", "meta.properties"),
         ("offsets.topic.replication.factor=3", "have one copy"),
         ("= 5", "'5' has no key"),
         (
@@ -280,6 +286,86 @@ fn report_shows_class_value_and_effect_and_hides_secrets() {
         text.contains("error: server.properties:1: node.id '-4' is below 0"),
         "{text}"
     );
+}
+
+#[test]
+fn compaction_is_shown_as_accepted_and_not_acted_upon() {
+    for (value, word) in [
+        ("delete", "honoured "),
+        ("compact", "in part "),
+        ("compact,delete", "in part "),
+    ] {
+        let loaded = file(&format!("log.cleanup.policy={value}"));
+        let (text, starts) = report(&loaded);
+        assert!(starts);
+        let row = text
+            .lines()
+            .find(|line| line.contains(" (server.properties:1)"));
+        assert!(row.is_some_and(|row| row.contains(word)), "{text}");
+        assert!(text.contains("accepted and not acted upon"), "{text}");
+    }
+}
+
+/// What topics work by, as the controller reads it from the properties.
+fn of_topics(broker: &BrokerConfig) -> LogConfig {
+    let images = ConfigsImage::default();
+    let brokers = BrokerConfigs::new(&broker.properties, &images, broker.node_id.0);
+    let overrides = images.topic("t");
+    let configs = TopicConfigs {
+        overrides: &overrides,
+        brokers: &brokers,
+    };
+    configs.log_config()
+}
+
+/// Everything that a configuration changes; what it only reports is left out.
+fn consequences(sets_: &[&str]) -> String {
+    let loaded = sets(sets_);
+    let errors = loaded.problems.iter().filter(|problem| problem.is_error());
+    let errors = errors.count();
+    let settings = loaded.settings.map(|mut settings| {
+        let topics = of_topics(&settings.broker);
+        settings.broker.properties.clear();
+        (settings, topics)
+    });
+    format!("{errors} errors, {settings:?}")
+}
+
+/// A value that is not the default, and what must be set beside it for it to matter.
+fn another_value(key: &Key) -> (String, &'static str) {
+    let value = match (key.name, key.kind) {
+        ("controller.listener.names", _) => "PLAINTEXT".to_owned(),
+        ("log.flush.interval.messages", _) => "1000".to_owned(),
+        (_, Kind::Bool) => (key.default != Some("true")).to_string(),
+        (_, Kind::Integer { min, max }) => match key.default.map(|text| text.parse::<i64>()) {
+            Some(Ok(default)) if default < max => (default + 1).to_string(),
+            Some(_) => min.to_string(),
+            None => min.max(7).to_string(),
+        },
+        (_, Kind::OneOf(words) | Kind::OneOfAnyCase(words) | Kind::ListOf(words)) => words
+            .iter()
+            .find(|&&word| key.default != Some(word))
+            .map_or_else(String::new, |&word| word.to_owned()),
+        _ => "a,b".to_owned(),
+    };
+    let beside = match key.name {
+        "compression.gzip.level" => "compression.type=gzip",
+        "compression.zstd.level" => "compression.type=zstd",
+        _ => "num.partitions=1",
+    };
+    (value, beside)
+}
+
+#[test]
+fn every_key_that_is_honoured_or_mapped_changes_something() {
+    let keys = keys::all().filter(|key| key.class != Class::Ignore);
+    let idle = keys.filter(|key| {
+        let (value, beside) = another_value(key);
+        let set = format!("{}={value}", key.name);
+        consequences(&[beside]) == consequences(&[beside, &set])
+    });
+    let idle: Vec<_> = idle.map(|key| key.name).collect();
+    assert_eq!(idle, Vec::<&str>::new());
 }
 
 #[test]

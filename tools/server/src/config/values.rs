@@ -156,6 +156,11 @@ fn bad_value(name: &str, kind: Kind, property: &Property, fault: &str) -> Proble
 fn unknown_key(name: &str, property: &Property) -> Problem {
     let remedy = match keys::nearest(name) {
         _ if name.starts_with("zookeeper.") => "it has no effect: ZooKeeper ended with Kafka 3",
+        // Kafka's broker has no such key either.
+        _ if name == "cluster.id" => {
+            "it has no effect: the cluster's id stands in meta.properties of the data directory; \
+             'ottla format --cluster-id' chooses it"
+        }
         Some(near) => &format!("did you mean {near}?"),
         None => "it is kept and has no effect",
     };

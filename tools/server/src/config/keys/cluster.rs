@@ -35,7 +35,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("create.topic.policy.class.name", Kind::Class, None, Class::Honour, "plugin classes cannot be loaded: a policy is refused rather than ignored"),
     Key::new("follower.fetch.last.tiered.offset.enable", Kind::Bool, Some("false"), Class::Ignore, "tiered storage comes later"),
     Key::new("initial.broker.registration.timeout.ms", integer(I32_MIN, I32_MAX), Some("60000"), Class::Ignore, "one node sends itself no heartbeats"),
-    Key::new("inter.broker.listener.name", Kind::Text, None, Class::Honour, "the listener that other brokers would use"),
+    Key::new("inter.broker.listener.name", Kind::Text, None, Class::Ignore, "one node talks to no other"),
     Key::new("leader.imbalance.check.interval.seconds", integer(1, i64::MAX), Some("300"), Class::Ignore, "one node elects itself"),
     Key::new("node.id", integer(0, I32_MAX), None, Class::Honour, "identity of this node in the cluster"),
     Key::new("num.replica.fetchers", integer(1, I32_MAX), Some("1"), Class::Ignore, "one node replicates to nobody"),

@@ -37,7 +37,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("offsets.retention.minutes", integer(1, I32_MAX), Some("10080"), Class::Honour, "how long the offsets of an empty group are kept"),
     Key::new("offsets.topic.compression.codec", integer(I32_MIN, I32_MAX), Some("0"), Class::Ignore, "no counterpart here; kept and reported"),
     Key::new("offsets.topic.num.partitions", integer(1, I32_MAX), Some("50"), Class::Honour, "partitions of __consumer_offsets when it is created"),
-    Key::new("offsets.topic.replication.factor", integer(1, I16_MAX), Some("3"), Class::Honour, "replicas of __consumer_offsets; absent on a single node: 1"),
+    Key::new("offsets.topic.replication.factor", integer(1, I16_MAX), Some("3"), Class::Ignore, "one node holds one copy of __consumer_offsets"),
     Key::new("offsets.topic.segment.bytes", integer(1, I32_MAX), Some("104857600"), Class::Honour, "segment size of __consumer_offsets"),
     Key::new("producer.id.expiration.check.interval.ms", integer(1, I32_MAX), Some("600000"), Class::Ignore, "no counterpart here; kept and reported"),
     Key::new("producer.id.expiration.ms", integer(1, I32_MAX), Some("86400000"), Class::Honour, "an idle idempotent producer is forgotten after this"),

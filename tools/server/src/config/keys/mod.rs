@@ -21,6 +21,8 @@ pub(crate) enum Class {
     Honour,
     /// Mapped to a notion of ours.
     Map,
+    /// A part of the value means what it means in Kafka; the rest is accepted and not acted upon.
+    Partly,
     /// Accepted, kept and reported; no effect.
     Ignore,
 }
@@ -31,6 +33,7 @@ impl Class {
         match self {
             Self::Honour => "honoured",
             Self::Map => "mapped",
+            Self::Partly => "in part",
             Self::Ignore => "no effect",
         }
     }
@@ -143,6 +146,17 @@ impl Key {
             class,
             effect,
         }
+    }
+}
+
+impl Key {
+    /// What becomes of the key with this value: its class, except where that depends on the value.
+    pub(crate) fn class_of(&self, value: &str) -> Class {
+        let compacts = |value| split_list(value).any(|item| item == "compact");
+        if self.name == "log.cleanup.policy" && compacts(value) {
+            return Class::Partly;
+        }
+        self.class
     }
 }
 

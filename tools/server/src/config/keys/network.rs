@@ -21,7 +21,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("max.connection.creation.rate", integer(0, I32_MAX), Some("2147483647"), Class::Ignore, "no counterpart here; kept and reported"),
     Key::new("max.connections", integer(0, I32_MAX), Some("2147483647"), Class::Honour, "connections beyond this are refused"),
     Key::new("max.connections.per.ip", integer(0, I32_MAX), Some("2147483647"), Class::Ignore, "max.connections bounds all addresses together"),
-    Key::new("max.connections.per.ip.overrides", Kind::Text, Some(""), Class::Ignore, "max.connections.per.ip holds for every address"),
+    Key::new("max.connections.per.ip.overrides", Kind::Text, Some(""), Class::Ignore, "max.connections bounds all addresses together"),
     Key::new("max.incremental.fetch.session.cache.slots", integer(0, I32_MAX), Some("1000"), Class::Honour, "incremental fetch sessions kept"),
     Key::new("max.request.partition.size.limit", integer(1, I32_MAX), Some("2000"), Class::Ignore, "an answer holds at most 2000 partitions, the default"),
     Key::new("metric.reporters", Kind::List, Some("org.apache.kafka.common.metrics.JmxReporter"), Class::Ignore, "JVM metrics; ottla.metrics.listener serves ours"),
