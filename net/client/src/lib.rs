@@ -23,6 +23,7 @@ mod outcome;
 mod partitioner;
 mod producer;
 mod retry;
+mod split;
 
 pub use address::HostPort;
 pub use admin::{

@@ -5,18 +5,18 @@
 //! that a broken connection neither loses nor doubles a record. One batch of a partition is under
 //! way at a time, so order is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::time::Duration;
 
 use engine_base::{Timestamp, TopicId};
 use engine_record::{BatchBuilder, BatchOptions, Compression, Compressor, Header};
 use engine_runtime::{now, random_u64, sleep, wall_clock_ms};
-use net_wire::ApiKey;
 use net_wire::message::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
 };
 use net_wire::message::{InitProducerIdRequest, ProduceResponse};
+use net_wire::{ApiKey, ErrorCode};
 
 use crate::cluster::Cluster;
 use crate::error::ClientError;
@@ -24,6 +24,7 @@ use crate::limits::{BATCH_SIZE_BYTES, PRODUCER_BUFFER_BYTES, REQUEST_TIMEOUT, RE
 use crate::outcome::{Batch, Delivery, Outcome, Refusal, Undelivered, add, outcome};
 use crate::partitioner::partition_for_key;
 use crate::retry::Retry;
+use crate::split;
 
 /// Whose word counts before a record is delivered (`acks`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -80,6 +81,10 @@ pub struct ProducerRecord<'a> {
 
 /// Topic and partition.
 type Place = (String, i32);
+
+/// What each partition shall get, in order. The first is under way; there are others only where
+/// one was cut into smaller ones. Never empty.
+type Waiting = BTreeMap<Place, VecDeque<Batch>>;
 
 /// A batch while records are added.
 struct Filling {
@@ -185,7 +190,8 @@ impl Producer {
             assert!(waiting.is_empty());
             return Ok(outcome.deliveries);
         };
-        let unknown = waiting.into_values().map(|batch| batch.undelivered(None));
+        let unknown = waiting.into_values().flatten();
+        let unknown = unknown.map(|batch| batch.undelivered(None));
         self.undelivered = Some(Undelivered {
             deliveries: outcome.deliveries,
             batches: outcome.refused.into_iter().chain(unknown).collect(),
@@ -200,22 +206,20 @@ impl Producer {
     }
 
     /// Everything collected, ready to be sent.
-    fn finish_batches(&mut self) -> BTreeMap<Place, Batch> {
-        let mut waiting: BTreeMap<Place, Batch> = BTreeMap::new();
+    fn finish_batches(&mut self) -> Waiting {
+        let mut waiting = Waiting::new();
         for (place, Filling { builder, records }) in std::mem::take(&mut self.filling) {
             let record_count = builder.record_count();
             let count = i32::try_from(record_count).expect("a batch is smaller than 2 GiB");
             let sequence = self.sequences.entry(place.clone()).or_insert(0);
             *sequence = engine_record::header::increment_sequence(*sequence, count);
             let bytes = builder.finish_with(&mut self.compressor);
-            waiting.insert(
-                place,
-                Batch {
-                    bytes,
-                    record_count,
-                    records,
-                },
-            );
+            let batch = Batch {
+                bytes,
+                record_count,
+                records,
+            };
+            waiting.insert(place, VecDeque::from([batch]));
         }
         self.buffered_bytes = 0;
         self.sticky.clear();
@@ -225,7 +229,7 @@ impl Producer {
     /// Sends until each batch has arrived or was refused; those left in `waiting` are unknown.
     async fn deliver(
         &mut self,
-        waiting: &mut BTreeMap<Place, Batch>,
+        waiting: &mut Waiting,
         outcome: &mut Outcome,
     ) -> Result<(), ClientError> {
         let mut retry = Retry::within(now(), self.options.delivery_timeout);
@@ -245,7 +249,7 @@ impl Producer {
     /// that can pass is returned.
     async fn send_round(
         &mut self,
-        waiting: &mut BTreeMap<Place, Batch>,
+        waiting: &mut Waiting,
         outcome: &mut Outcome,
     ) -> Result<Option<ClientError>, ClientError> {
         let mut passing = None;
@@ -278,12 +282,53 @@ impl Producer {
                     passing = result.err().map(|refusal| refusal.error);
                     continue;
                 }
-                if let Some(batch) = waiting.remove(&place) {
-                    outcome.add(place, batch, result);
-                }
+                self.settle(place, result, waiting, outcome);
             }
         }
         Ok(passing)
+    }
+
+    /// The batch under way at `place` arrived, or was refused: then what waits behind it is of no use
+    /// either, as its sequences are not the next ones. One that is too large and can be cut is tried
+    /// again as two, as Kafka's producer does.
+    fn settle(
+        &mut self,
+        place: Place,
+        result: Result<i64, Refusal>,
+        waiting: &mut Waiting,
+        outcome: &mut Outcome,
+    ) {
+        let mut batches = waiting.remove(&place).expect("it was sent");
+        let batch = batches.pop_front().expect("never empty");
+        let refusal = match result {
+            Ok(base_offset) => {
+                if !batches.is_empty() {
+                    waiting.insert(place.clone(), batches);
+                }
+                return outcome.add(place, batch, Ok(base_offset));
+            }
+            Err(refusal) => refusal,
+        };
+        let is_too_large = refusal.error.code() == Some(ErrorCode::MESSAGE_TOO_LARGE);
+        if is_too_large && batch.record_count > 1 {
+            let halves = split::halves(&batch, &mut self.compressor)
+                .expect("the producer wrote the batch itself");
+            halves
+                .into_iter()
+                .rev()
+                .for_each(|half| batches.push_front(half));
+            waiting.insert(place, batches);
+            return;
+        }
+        let is_alone = batch.record_count == 1;
+        let at_fault = refusal.at_fault.or_else(|| is_alone.then_some(0));
+        let refusal = Refusal {
+            at_fault,
+            ..refusal
+        };
+        outcome.add(place, batch, Err(refusal));
+        let behind = batches.into_iter().map(|batch| batch.undelivered(None));
+        outcome.refused.extend(behind);
     }
 
     /// The outcome for each place: the offset, or the broker's error.
@@ -291,7 +336,7 @@ impl Producer {
         &mut self,
         leader: i32,
         places: &[(Place, TopicId)],
-        waiting: &BTreeMap<Place, Batch>,
+        waiting: &Waiting,
     ) -> Result<Vec<(Place, Result<i64, Refusal>)>, ClientError> {
         let request = self.request(places, waiting);
         // Version 13 names topics by id alone.
@@ -328,11 +373,11 @@ impl Producer {
     fn request<'a>(
         &self,
         places: &'a [(Place, TopicId)],
-        waiting: &'a BTreeMap<Place, Batch>,
+        waiting: &'a Waiting,
     ) -> ProduceRequest<'a> {
         let mut topic_data: Vec<TopicProduceData<'a>> = Vec::new();
         for ((topic, partition), id) in places {
-            let batch = &waiting[&(topic.clone(), *partition)];
+            let batch = &waiting[&(topic.clone(), *partition)][0];
             let data = PartitionProduceData {
                 index: *partition,
                 records: Some(batch.bytes.as_slice().into()),

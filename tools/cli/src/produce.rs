@@ -246,7 +246,12 @@ fn refused(error: ClientError, undelivered: &Undelivered, args: &ProduceArgs) ->
     let mut text = undelivered::told(undelivered, error.code().is_some());
     let batches = undelivered.batches.iter();
     let mut records = batches.flat_map(|batch| batch.records.iter().cloned().flatten());
-    let is_one_record = records.nth(1).is_none();
+    // A batch that is too large was cut until one record was left.
+    let is_one_record = records.nth(1).is_none()
+        || undelivered
+            .batches
+            .iter()
+            .any(|batch| batch.at_fault.is_some());
     if let Some(remedy) = remedy(&error, is_one_record, args) {
         text.push('\n');
         text.push_str(&remedy);

@@ -43,6 +43,8 @@ pub(crate) struct Faults {
     pub(crate) api_versions_max: i16,
     /// Batches to this partition are refused, for their second record.
     pub(crate) refused: Option<i32>,
+    /// Batches larger than this are refused; 0 for no bound.
+    pub(crate) batch_size_bytes_max: usize,
     /// What a commit of offsets is answered.
     pub(crate) commit: ErrorCode,
     /// Every byte of the topic's id, 0 when there is no topic; changed while the client runs.
@@ -231,14 +233,17 @@ impl Broker {
                 return refusal(data.index);
             }
             let records = data.records.as_deref().unwrap();
+            let size_max = self.faults.batch_size_bytes_max;
             let error_code = if refused {
                 ErrorCode::NOT_LEADER_OR_FOLLOWER
+            } else if size_max > 0 && records.len() > size_max {
+                ErrorCode::MESSAGE_TOO_LARGE
             } else {
                 ErrorCode::NONE
             };
-            let base_offset = match refused {
-                true => -1,
-                false => self.logs.borrow_mut()[data.index as usize].append(records),
+            let base_offset = match error_code {
+                ErrorCode::NONE => self.logs.borrow_mut()[data.index as usize].append(records),
+                _ => -1,
             };
             PartitionProduceResponse {
                 index: data.index,

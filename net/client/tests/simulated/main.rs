@@ -179,6 +179,62 @@ fn every_record_arrives_once_and_in_order_over_broken_connections() {
 }
 
 #[test]
+fn batches_that_are_too_large_are_sent_in_parts_over_broken_connections_too() {
+    for seed in 0..6 {
+        let narrow = Faults {
+            lost_before: 9,
+            lost_after: 9,
+            not_leader: 7,
+            batch_size_bytes_max: 150,
+            ..faults()
+        };
+        let broker = Broker::new(3, narrow);
+        let options = ProducerOptions {
+            compression: [Compression::None, Compression::Lz4][seed as usize % 2],
+            batch_size_bytes: 2000,
+            ..ProducerOptions::default()
+        };
+        with_broker(seed, &broker, || async move {
+            send_numbers(&options, 300).await
+        });
+        let records = with_broker(seed, &broker, || read_all(300));
+        assert_numbers(&records, 300);
+    }
+}
+
+#[test]
+fn a_record_that_is_too_large_alone_is_named_and_those_before_it_arrive() {
+    let narrow = Faults {
+        batch_size_bytes_max: 150,
+        ..faults()
+    };
+    let broker = Broker::new(1, narrow);
+    let (error, undelivered) = with_broker(2, &broker, || async {
+        let mut producer = producer_at_last(&ProducerOptions::default()).await;
+        for size in [20, 20, 20, 200, 20] {
+            let value = vec![b'v'; size];
+            let record = ProducerRecord {
+                topic: TOPIC,
+                value: Some(&value),
+                ..ProducerRecord::default()
+            };
+            producer.send(record).await.unwrap();
+        }
+        let error = producer.flush().await.unwrap_err();
+        (error, producer.take_undelivered().unwrap())
+    });
+    assert_eq!(error.code(), Some(ErrorCode::MESSAGE_TOO_LARGE));
+    let arrived = undelivered.deliveries.iter();
+    assert_eq!(arrived.map(|it| it.record_count).sum::<usize>(), 3);
+    let batch = |number, at_fault| UndeliveredBatch {
+        records: std::iter::once(number..number + 1).collect(),
+        at_fault,
+    };
+    let expected = [batch(4, Some(4)), batch(5, None)];
+    assert_eq!(undelivered.batches, expected);
+}
+
+#[test]
 fn what_a_refused_batch_held_is_known_and_the_others_arrive() {
     let refused = Some(1);
     let broker = Broker::new(
