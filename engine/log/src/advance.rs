@@ -3,7 +3,6 @@
 //! Called by the commit loop when an entry is kept, on the log's core; also the lock that makes one
 //! writer for each segment. Never waits but for that lock.
 
-use std::rc::Rc;
 
 use crate::log::{Control, LogInner, LogState, Pending};
 use crate::part::{Part, Work};
@@ -114,27 +113,17 @@ pub(crate) fn put_back(log: &LogInner, work: Work) {
 
 impl LogInner {
     /// Ends the log's part in a commit, and asks for what should follow.
-    pub(crate) fn after_commit(self: &Rc<Self>) {
-        let (base, pinned) = {
+    pub(crate) fn after_commit(&self) {
+        let pinned: u64 = {
             let mut state = self.state.borrow_mut();
             state.is_in_commit = false;
-            let pinned: u64 = state
-                .segments
-                .iter()
-                .map(crate::segment::Segment::pinned_bytes)
-                .sum();
-            (state.active().base_offset, pinned)
+            let segments = state.segments.iter();
+            segments.map(crate::segment::Segment::pinned_bytes).sum()
         };
         if pinned >= self.shared.config.sizes.destage_size_bytes {
             self.shared.mark_for_destage(self);
         }
-        let is_prewritten = {
-            let state = self.state.borrow();
-            state.active().is_created && state.active().destaged_position > 0
-        };
-        if is_prewritten && pinned == 0 {
-            self.maybe_extend_ahead(base);
-        }
+        self.maybe_extend_ahead();
         if self.shared.chunks.is_over_budget() {
             self.shared.background_wake.notify_one();
         }

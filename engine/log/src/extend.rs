@@ -20,6 +20,7 @@ use crate::limits::{EXTEND_SIZE_BYTES_MAX, ZERO_WRITE_SIZE_BYTES};
 use crate::load::extend_step_for;
 use crate::log::LogInner;
 use crate::segment::Segment;
+use crate::shared::{Condition, Shared};
 use crate::write::{Piece, cut_into_pieces};
 
 const BLOCK: u64 = BLOCK_SIZE_BYTES as u64;
@@ -76,27 +77,31 @@ impl LogInner {
         }
     }
 
-    /// Extends in the background when the space behind the end is less than half a step.
-    pub(crate) fn maybe_extend_ahead(self: &Rc<Self>, segment_base: i64) {
-        let end = {
-            let state = self.state.borrow();
-            let Some(segment) = state.segment(segment_base) else {
-                return;
-            };
-            let limit = align_up(state.config.segment_size_bytes(), BLOCK);
-            let ahead = segment.file_size_bytes.saturating_sub(segment.end_position);
-            let is_last = segment.file_size_bytes >= limit;
-            if segment.is_extending || is_last || ahead >= segment.extend_size_bytes / 2 {
-                return;
-            }
-            segment.file_size_bytes + 1
-        };
-        let log = Rc::clone(self);
-        engine_runtime::spawn(async move {
-            // When the disk is full the commit that needs the space finds out and says so.
-            drop(log.ensure_space(segment_base, end).await);
-        })
-        .detach();
+    /// Asks for space in the background when there is less than half a step behind the end.
+    pub(crate) fn maybe_extend_ahead(&self) {
+        if self.missing_space().is_none() {
+            return;
+        }
+        if !self.wants_space.replace(true) {
+            self.shared.wants_space.borrow_mut().push_back(self.key);
+        }
+        if !self.shared.is_making_space.replace(true) {
+            engine_runtime::spawn(make_space(Rc::clone(&self.shared))).detach();
+        }
+    }
+
+    /// The active segment and how far its file should reach, when it should reach further.
+    fn missing_space(&self) -> Option<(i64, u64)> {
+        let state = self.state.borrow();
+        let segment = state.active();
+        let limit = align_up(state.config.segment_size_bytes(), BLOCK);
+        let ahead = segment.file_size_bytes.saturating_sub(segment.end_position);
+        let is_last = segment.file_size_bytes >= limit;
+        // An idle log owns no space: its first small appends live in the journal.
+        let is_in_file = segment.is_created && segment.destaged_position > 0;
+        let is_short = is_in_file && !is_last && ahead < segment.extend_size_bytes / 2;
+        let is_wanted = is_short && !segment.is_extending && !state.is_deleted;
+        is_wanted.then_some((segment.base_offset, segment.file_size_bytes + 1))
     }
 
     async fn extend(&self, segment_base: i64, end: u64) -> Result<(), StoreError> {
@@ -213,6 +218,26 @@ impl LogInner {
     }
 }
 
+/// Makes space for the logs that asked for it, one after the other: busy logs run out of it at the
+/// same moments, and their zeroes together would hold up every commit. One whose turn comes too
+/// late makes it itself, with its next write.
+async fn make_space(shared: Rc<Shared>) {
+    while shared.condition.get() == Condition::Open {
+        let Some(key) = shared.wants_space.borrow_mut().pop_front() else {
+            break;
+        };
+        let Some(log) = shared.log(key) else {
+            continue;
+        };
+        log.wants_space.set(false);
+        if let Some((segment_base, end)) = log.missing_space() {
+            // When the disk is full the commit that needs the space finds out and says so.
+            drop(log.ensure_space(segment_base, end).await);
+        }
+    }
+    shared.is_making_space.set(false);
+}
+
 /// Zeroes, durably. What was written of them before an error is not counted, and is overwritten by
 /// the next try.
 async fn prewrite(file: &Rc<File>, from: u64, until: u64) -> Result<(), StoreError> {
@@ -236,4 +261,78 @@ async fn write_zeroes(file: &Rc<File>, from: u64, until: u64) -> std::io::Result
         position += size;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use engine_base::{ShardId, Uuid};
+    use engine_record::validate::{Origin, Rules, validate_batch};
+    use engine_record::{BatchBuilder, BatchOptions, Decompressor};
+    use engine_runtime::{SimOptions, SimWorld, sleep, spawn};
+
+    use crate::config::{IoMode, LogConfig, StoreConfig};
+    use crate::recovery::{begin_use, recover};
+    use crate::store::{LogStore, PartitionDir};
+
+    const ROOT: &str = "/logs";
+
+    #[test]
+    fn logs_that_run_out_of_space_together_get_it_one_after_the_other() {
+        let world = SimWorld::new(3, SimOptions::default());
+        let process = world.add_process("broker");
+        let most = world.runtime(process).block_on(async {
+            fs_ready().await;
+            let config = StoreConfig::new(ROOT, ShardId(0));
+            let (store, _) = LogStore::open(config, Vec::new(), |_| {}).await.unwrap();
+            let mut logs = Vec::new();
+            for partition in 0..6 {
+                logs.push(store.create_log(partition_dir(partition)).await.unwrap());
+            }
+            let loop_store = store.clone();
+            spawn(async move { drop(loop_store.run_commits(|_| {}).await) }).detach();
+            let mut builder = BatchBuilder::new(BatchOptions::default());
+            builder.append(1, None, Some(&vec![7; 150_000]), &[]);
+            let bytes = builder.finish();
+            let rules = Rules::default();
+            let mut decompressor = Decompressor::default();
+            let origin = Origin::Coordinator;
+            let info = validate_batch(&bytes, origin, &rules, 0, &mut decompressor).unwrap();
+            let mut most = 0;
+            for _ in 0..20 {
+                for log in &logs {
+                    log.append(&bytes, &info, 0, 0).unwrap();
+                }
+                while logs
+                    .iter()
+                    .any(|it| it.durable_end_offset() < it.log_end_offset())
+                {
+                    sleep(Duration::from_micros(5)).await;
+                    let states = logs.iter().map(|log| log.inner.state.borrow());
+                    most = most.max(states.filter(|it| it.active().is_extending).count());
+                }
+            }
+            sleep(Duration::from_secs(1)).await;
+            assert!(logs.iter().all(|log| log.inner.missing_space().is_none()));
+            most
+        });
+        // The one whose turn it is, and one that a commit waits for.
+        assert!((1..=2).contains(&most), "{most}");
+    }
+
+    async fn fs_ready() {
+        engine_runtime::fs::create_dir_all(ROOT).await.unwrap();
+        recover(ROOT.as_ref(), IoMode::Auto, |_| {}).await.unwrap();
+        begin_use(ROOT.as_ref()).await.unwrap();
+    }
+
+    fn partition_dir(partition: i32) -> PartitionDir {
+        PartitionDir {
+            topic: "topic".to_owned(),
+            partition,
+            topic_id: Uuid([7; 16]),
+            config: LogConfig::default(),
+        }
+    }
 }

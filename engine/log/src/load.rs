@@ -120,6 +120,7 @@ pub(crate) async fn load_log(
         state: RefCell::new(state),
         is_dirty: Cell::new(false),
         wants_destage: Cell::new(false),
+        wants_space: Cell::new(false),
         is_deriving: Cell::new(false),
     }))
 }

@@ -39,6 +39,8 @@ pub(crate) struct LogInner {
     pub(crate) is_dirty: Cell<bool>,
     /// In the queue of the destager.
     pub(crate) wants_destage: Cell<bool>,
+    /// In the queue of those that get space behind their ends.
+    pub(crate) wants_space: Cell<bool>,
     /// Somebody writes the files that are derived from the log, or cuts it.
     pub(crate) is_deriving: Cell<bool>,
 }

@@ -56,6 +56,10 @@ pub(crate) struct Shared {
     pub(crate) dirty: RefCell<VecDeque<u32>>,
     /// Logs that should be destaged; each at most once.
     pub(crate) destage: RefCell<VecDeque<u32>>,
+    /// Logs that should get space behind their ends; each at most once.
+    pub(crate) wants_space: RefCell<VecDeque<u32>>,
+    /// A task makes it.
+    pub(crate) is_making_space: Cell<bool>,
     /// Wakes the commit loop.
     pub(crate) commit_wake: Notify,
     /// Wakes the background loop.

@@ -354,6 +354,8 @@ async fn open_shared(config: StoreConfig, logs: usize) -> Result<Shared, StoreEr
         logs: RefCell::default(),
         dirty: RefCell::default(),
         destage: RefCell::default(),
+        wants_space: RefCell::default(),
+        is_making_space: Cell::new(false),
         commit_wake: Notify::new(),
         background_wake: Notify::new(),
         progress: Notify::new(),
