@@ -4,12 +4,14 @@
 //! committed, the image it makes is published to every shard, and only then is the command
 //! answered: who created a topic can use it at once, through any connection.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine_base::{ShardId, Uuid};
-use engine_runtime::{Notify, critical, fs, random_bytes, spawn_critical, wall_clock_ms};
+use engine_runtime::{Notify, critical, fs, random_bytes, spawn_critical, timeout, wall_clock_ms};
 use net_wire::ErrorCode;
 use replication_controller::command::{RegisterBroker, RegisterController};
 use replication_controller::{Answer, ApiError, Command, Controller, ErrorKind, Outcome, Settings};
@@ -31,6 +33,8 @@ use crate::topic_settings::TopicSettings;
 const QUORUM_STATE_FILE: &str = "quorum-state";
 /// How often a broker that stops tries to write its metadata on a full disk: for ten seconds.
 const STOP_TRIES_MAX: u32 = 100;
+/// How long Kafka's brokers wait for the controller's answer to what they forwarded.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 const QUORUM_STATE_BYTES_MAX: usize = 64 << 10;
 
 /// The controller and its log.
@@ -393,18 +397,45 @@ fn refused(doing: &str, error: ApiError) -> StartError {
     ))
 }
 
-/// Asks the controller, wherever the request came in.
-pub(crate) async fn submit(core: &Rc<Core>, command: Command) -> Result<Answer, ErrorCode> {
+/// A whole command that the controller did not take.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    pub(crate) error_code: ErrorCode,
+    /// Kafka's sentence; `None` where it sends the code alone.
+    pub(crate) message: Option<Cow<'static, str>>,
+}
+
+impl Refused {
+    /// Nobody leads here: the broker is stopping. Clients look for the controller and ask again.
+    fn not_controller() -> Self {
+        Self {
+            error_code: ErrorCode::NOT_CONTROLLER,
+            message: Some("No controller appears to be active.".into()),
+        }
+    }
+}
+
+/// Asks the controller, wherever the request came in. What it has decided by the end of the time
+/// (the disk is full, and it waits for room) still comes to pass.
+pub(crate) async fn submit(core: &Rc<Core>, command: Command) -> Result<Answer, Refused> {
     let answer = core.shards.ask(ShardId(0), move |core| async move {
         match core.controller.get().cloned() {
-            Some(host) if !core.is_stopping.get() => host
-                .submit(command)
-                .await
-                .map_err(|error| code_of(error.kind)),
-            _ => Err(ErrorCode::NOT_CONTROLLER),
+            Some(host) if !core.is_stopping.get() => {
+                host.submit(command).await.map_err(|error| Refused {
+                    error_code: code_of(error.kind),
+                    message: error.message,
+                })
+            }
+            _ => Err(Refused::not_controller()),
         }
     });
-    answer.await.unwrap_or(Err(ErrorCode::NOT_CONTROLLER))
+    match timeout(ANSWER_TIME_MAX, answer).await {
+        Ok(answer) => answer.unwrap_or_else(|_| Err(Refused::not_controller())),
+        Err(_) => Err(Refused {
+            error_code: ErrorCode::REQUEST_TIMED_OUT,
+            message: None,
+        }),
+    }
 }
 
 /// The sentence for people.

@@ -29,7 +29,8 @@ pub(crate) async fn next_producer_id(core: &Rc<Core>) -> Result<i64, ErrorCode> 
             broker_id,
             broker_epoch,
         };
-        match submit(core, command).await? {
+        let answer = submit(core, command).await;
+        match answer.map_err(|refused| refused.error_code)? {
             Answer::ProducerIds { first, count } => {
                 let count = u32::try_from(count).unwrap_or(0);
                 // Another request may have fetched a block meanwhile; the larger rest is kept.

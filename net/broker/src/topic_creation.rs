@@ -34,7 +34,10 @@ pub(crate) async fn create_missing(
             })
             .collect(),
         Ok(_) => unreachable!("the answer is of the command's kind"),
-        Err(error_code) => names.into_iter().map(|name| (name, error_code)).collect(),
+        Err(refused) => {
+            let names = names.into_iter();
+            names.map(|name| (name, refused.error_code)).collect()
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! CreateTopics (key 19). KIP-4, 464, 525, 599.
 
+use std::borrow::Cow;
+
 use engine_base::Uuid;
 use net_wire::ErrorCode;
 use net_wire::message::create_topics::{
@@ -32,9 +34,9 @@ pub(crate) async fn handle(
             .map(|(name, result)| result_of(name, result))
             .collect(),
         Ok(_) => unreachable!("the answer is of the command's kind"),
-        Err(error_code) => names
+        Err(refused) => names
             .into_iter()
-            .map(|name| failed(name, error_code, None))
+            .map(|name| failed(name, refused.error_code, refused.message.clone()))
             .collect(),
     };
     CreateTopicsResponse {
@@ -91,21 +93,19 @@ fn result_of(
             error_message: None,
             ..CreatableTopicResult::default()
         },
-        Err(error) => failed(name, code_of(error.kind), Some(text_of(&error))),
+        Err(error) => failed(name, code_of(error.kind), Some(text_of(&error).into())),
     }
 }
 
 fn failed(
     name: String,
     error_code: ErrorCode,
-    message: Option<String>,
+    error_message: Option<Cow<'static, str>>,
 ) -> CreatableTopicResult<'static> {
     CreatableTopicResult {
         name: name.into(),
         error_code,
-        error_message: message
-            .map(Into::into)
-            .or_else(|| crate::dispatch::message_of(error_code)),
+        error_message,
         configs: Some(Vec::new()),
         ..CreatableTopicResult::default()
     }

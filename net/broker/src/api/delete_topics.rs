@@ -61,9 +61,12 @@ pub(crate) async fn handle(
             })
             .collect(),
         Ok(_) => unreachable!("the answer is of the command's kind"),
-        Err(error_code) => selectors
+        Err(refused) => selectors
             .into_iter()
-            .map(|selector| failed(selector, error_code, None))
+            .map(|selector| {
+                let message = refused.message.as_ref().map(ToString::to_string);
+                failed(selector, refused.error_code, message)
+            })
             .collect(),
     };
     DeleteTopicsResponse {

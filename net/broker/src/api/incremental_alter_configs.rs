@@ -51,9 +51,10 @@ pub(crate) async fn handle(
             }));
         }
         Ok(_) => unreachable!("the answer is of the command's kind"),
-        Err(error_code) => {
-            responses.extend(names.into_iter().map(|name| answer(name, error_code, None)));
-        }
+        Err(refused) => responses.extend(names.into_iter().map(|name| {
+            let message = refused.message.as_ref().map(ToString::to_string);
+            answer(name, refused.error_code, message)
+        })),
     }
     IncrementalAlterConfigsResponse {
         responses,

@@ -4,16 +4,18 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use engine_runtime::sleep;
-use net_client::{Acks, Admin, NewTopic};
+use engine_runtime::{resolve, sleep};
+use net_client::{Acks, Admin, Connection, ConnectionOptions, NewTopic};
 use net_wire::ErrorCode;
+use net_wire::message::CreateTopicsRequest;
+use net_wire::message::create_topics::CreatableTopic;
 
 use crate::clients::{
     GROUP, PARTITIONS, TOPIC, connect_at_last, read_everything, read_in_group, topic_names,
     write_some,
 };
 use crate::oracle::Oracle;
-use crate::stage::Stage;
+use crate::stage::{PORT, Stage};
 
 /// Makes the topic that the clients use.
 pub(crate) async fn create_topic() {
@@ -114,6 +116,56 @@ fn a_topic_is_there_once_and_gone_when_it_is_deleted() {
         let topics = admin.topics().await.unwrap();
         assert!(topics.iter().all(|topic| topic.name != TOPIC), "{topics:?}");
     });
+    stage.assert_no_panics();
+}
+
+/// What CreateTopics answers for a topic, with the sentence for people.
+async fn created(partitions: i32, wait: Duration) -> (ErrorCode, Option<String>) {
+    let address = resolve("broker", PORT).await.unwrap()[0];
+    let connection = Connection::open(address, ConnectionOptions::default()).await;
+    let request = CreateTopicsRequest {
+        topics: vec![CreatableTopic {
+            name: TOPIC.into(),
+            num_partitions: partitions,
+            replication_factor: 1,
+            ..CreatableTopic::default()
+        }],
+        timeout_ms: 30_000,
+        ..CreateTopicsRequest::default()
+    };
+    let mut connection = connection.unwrap();
+    let frame = connection.call_below(&request, i16::MAX, wait).await;
+    let frame = frame.unwrap();
+    let result = &frame.read().unwrap().topics[0];
+    let message = result.error_message.as_deref().map(str::to_owned);
+    (result.error_code, message)
+}
+
+#[test]
+fn a_request_that_is_refused_as_a_whole_is_told_why() {
+    let stage = Stage::new(8);
+    let answer = stage.client(|| created(10_001, Duration::ZERO));
+    let message = "Excessively large number of partitions per request.".to_owned();
+    assert_eq!(answer, (ErrorCode::POLICY_VIOLATION, Some(message)));
+    stage.assert_no_panics();
+}
+
+#[test]
+fn a_controller_without_room_is_told_in_time_and_goes_on_when_there_is_some() {
+    let stage = Stage::new(9);
+    stage.world.with_disk(stage.broker, |disk| {
+        disk.set_capacity(disk.used_bytes());
+    });
+    // The store looks at the free space once in a while.
+    stage.world.run_for(Duration::from_secs(30));
+    let answer = stage.client(|| created(4, Duration::from_secs(90)));
+    assert_eq!(answer, (ErrorCode::REQUEST_TIMED_OUT, None));
+    let has_room = |disk: &mut engine_runtime::disk::Disk| disk.set_capacity(u64::MAX);
+    stage.world.with_disk(stage.broker, has_room);
+    stage.world.run_for(Duration::from_secs(30));
+    // What was decided comes to pass.
+    let answer = stage.client(|| created(4, Duration::ZERO));
+    assert_eq!(answer.0, ErrorCode::TOPIC_ALREADY_EXISTS);
     stage.assert_no_panics();
 }
 
