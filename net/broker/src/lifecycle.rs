@@ -42,6 +42,8 @@ pub struct Ready {
     pub node_id: i32,
     /// Name and address of each listener, as bound.
     pub listeners: Vec<(String, SocketAddr)>,
+    /// Name, host and port of each listener, as clients are told.
+    pub advertised: Vec<(String, String, u16)>,
     /// How to ask for the counters, from any thread.
     pub metrics: MetricsHandle,
     /// How to stop it without a signal.
@@ -211,6 +213,7 @@ async fn run_broker(core: &Rc<Core>, on_ready: &impl Fn(Ready)) -> Result<(), St
     on_ready(Ready {
         node_id: core.config.node_id.0,
         listeners: bound,
+        advertised,
         metrics,
         stop: StopHandle { door },
     });

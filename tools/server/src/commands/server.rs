@@ -1,6 +1,7 @@
 //! `ottla server`: a broker from configuration to clean stop.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -40,6 +41,9 @@ pub(crate) fn run(args: ConfigArgs) -> Exit {
     let page = Mutex::new(page);
     let on_ready = move |ready: Ready| {
         let line = ready_line(&ready);
+        if let Some(told) = told_elsewhere(&ready.listeners, &ready.advertised) {
+            tracing::info!("clients are told to connect to {told}");
+        }
         serve_metrics(take(&page), ready);
         // Somebody may have closed our output; the broker serves all the same.
         let mut out = std::io::stdout().lock();
@@ -122,4 +126,53 @@ fn ready_line(ready: &Ready) -> String {
         .map(|(name, address)| format!("{name}://{address}"));
     let listeners = listeners.collect::<Vec<_>>().join(",");
     format!("ready node={} listener={listeners}", ready.node_id)
+}
+
+/// The listeners that clients are told of under another address than the bound one; `None` when
+/// there is none.
+fn told_elsewhere(
+    bound: &[(String, SocketAddr)],
+    told: &[(String, String, u16)],
+) -> Option<String> {
+    let pairs = bound.iter().zip(told);
+    let others = pairs.filter_map(|((_, address), (name, host, port))| {
+        let is_same = *host == address.ip().to_string() && *port == address.port();
+        (!is_same).then(|| shown(name, host, *port))
+    });
+    let others: Vec<_> = others.collect();
+    (!others.is_empty()).then(|| others.join(","))
+}
+
+/// As in `advertised.listeners`, where IPv6 addresses stand in brackets.
+fn shown(name: &str, host: &str, port: u16) -> String {
+    match host.contains(':') {
+        true => format!("{name}://[{host}]:{port}"),
+        false => format!("{name}://{host}:{port}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_told_otherwise_is_said() {
+        let bound = ["127.0.0.1:9092", "[::]:9093", "0.0.0.0:9094"]
+            .map(|address| ("PLAINTEXT".to_owned(), address.parse().unwrap()));
+        let told = |hosts: [&str; 3]| {
+            let told = [9092, 9093, 9095].into_iter().zip(hosts);
+            let told = told.map(|(port, host)| ("PLAINTEXT".to_owned(), host.to_owned(), port));
+            told_elsewhere(&bound, &told.collect::<Vec<_>>())
+        };
+        let text = told(["127.0.0.1", "fe80::1", "0.0.0.0"]);
+        let expected = "PLAINTEXT://[fe80::1]:9093,PLAINTEXT://0.0.0.0:9095";
+        assert_eq!(text.as_deref(), Some(expected));
+        assert_eq!(
+            told_elsewhere(
+                &bound[..1],
+                &[("PLAINTEXT".to_owned(), "127.0.0.1".to_owned(), 9092)]
+            ),
+            None
+        );
+    }
 }
