@@ -77,3 +77,60 @@ impl Errors for m::OffsetFetchResponse<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use net_wire::message::{metadata, offset_fetch};
+
+    use super::*;
+
+    fn told(answer: &impl Errors) -> Vec<ErrorCode> {
+        let mut told = Vec::new();
+        answer.each_error(&mut |code| told.push(code));
+        told.retain(|code| !code.is_none());
+        told
+    }
+
+    #[test]
+    fn errors_of_elements_within_elements_are_found() {
+        let topic = metadata::MetadataResponseTopic {
+            error_code: ErrorCode::LEADER_NOT_AVAILABLE,
+            partitions: vec![metadata::MetadataResponsePartition {
+                error_code: ErrorCode::KAFKA_STORAGE_ERROR,
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let answer = m::MetadataResponse {
+            topics: vec![topic],
+            ..Default::default()
+        };
+        let expected = [
+            ErrorCode::LEADER_NOT_AVAILABLE,
+            ErrorCode::KAFKA_STORAGE_ERROR,
+        ];
+        assert_eq!(told(&answer), expected);
+
+        let partition = offset_fetch::OffsetFetchResponsePartitions {
+            error_code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            ..Default::default()
+        };
+        let group = offset_fetch::OffsetFetchResponseGroup {
+            error_code: ErrorCode::NOT_COORDINATOR,
+            topics: vec![offset_fetch::OffsetFetchResponseTopics {
+                partitions: vec![partition],
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let answer = m::OffsetFetchResponse {
+            groups: vec![group],
+            ..Default::default()
+        };
+        let expected = [
+            ErrorCode::NOT_COORDINATOR,
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        ];
+        assert_eq!(told(&answer), expected);
+    }
+}
