@@ -5,7 +5,10 @@ use std::collections::VecDeque;
 
 use engine_runtime::AppendBuf;
 
-use crate::limits::{CHUNK_SIZES_BYTES, FREE_BUDGET_PART, GROWTH_BUDGET_PART};
+use crate::limits::{CHUNK_SIZES_BYTES, FREE_BUDGET_PART, GROWTH_BUDGET_PART, SPARE_CHUNKS_MAX};
+
+/// Index of the largest size.
+pub(crate) const LARGEST: usize = CHUNK_SIZES_BYTES.len() - 1;
 
 /// Names a chunk of a tail: which log's, and which of its chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,9 +21,10 @@ pub struct ChunkKey {
 
 /// The chunks of one shard. Lives on its core, shared by the tails of the core's logs.
 ///
-/// Memory is never registered with the ring and never pre-touched: an idle broker is small. What
-/// was touched once is kept for the next log, within the budget: new memory costs several times
-/// what filling it does, most of all on a virtual machine, whose host backs every page anew.
+/// Memory is never registered with the ring, and only that of a busy broker is touched ahead
+/// ([`ChunkPool::make_spares`]): an idle one is small. What was touched once is kept for the next
+/// log, within the budget: new memory costs several times what filling it does, most of all on a
+/// virtual machine, whose host backs every page anew.
 #[derive(Debug)]
 pub struct ChunkPool {
     budget_bytes: usize,
@@ -30,6 +34,9 @@ pub struct ChunkPool {
     /// Empty chunks of each size; with those in use they stay within the budget.
     free: RefCell<[Vec<AppendBuf>; CHUNK_SIZES_BYTES.len()]>,
     free_bytes: Cell<usize>,
+    /// Chunks of the largest size that tails hold.
+    largest_in_use: Cell<usize>,
+    is_making_spares: Cell<bool>,
     /// Chunks in the order they were taken: the order in which they are evicted.
     order: RefCell<VecDeque<ChunkKey>>,
 }
@@ -44,6 +51,8 @@ impl ChunkPool {
             tails: Cell::new(0),
             free: RefCell::default(),
             free_bytes: Cell::new(0),
+            largest_in_use: Cell::new(0),
+            is_making_spares: Cell::new(false),
             order: RefCell::default(),
         }
     }
@@ -107,6 +116,9 @@ impl ChunkPool {
         let size_bytes = CHUNK_SIZES_BYTES[size_index];
         self.used_bytes.set(self.used_bytes.get() + size_bytes);
         self.order.borrow_mut().push_back(key);
+        if size_index == LARGEST {
+            self.largest_in_use.set(self.largest_in_use.get() + 1);
+        }
         let buffer = self.take_free(size_index).unwrap_or_else(|| {
             self.shed_free();
             AppendBuf::new(size_bytes, 0)
@@ -120,11 +132,43 @@ impl ChunkPool {
         let size_bytes = CHUNK_SIZES_BYTES[size_index];
         assert!(self.used_bytes.get() >= size_bytes);
         self.used_bytes.set(self.used_bytes.get() - size_bytes);
+        if size_index == LARGEST {
+            self.largest_in_use.set(self.largest_in_use.get() - 1);
+        }
         let kept_bytes = self.used_bytes.get() + self.free_bytes.get() + size_bytes;
         if kept_bytes <= self.budget_bytes && buffer.try_reset(0) {
             self.free_bytes.set(self.free_bytes.get() + size_bytes);
             self.free.borrow_mut()[size_index].push(buffer);
         }
+    }
+
+    /// Whether [`ChunkPool::make_spares`] has something to do that nobody does yet.
+    #[must_use]
+    pub fn wants_spares(&self) -> bool {
+        !self.is_making_spares.get() && self.is_short_of_spares()
+    }
+
+    /// Makes chunks of the largest size ahead, their memory committed beside the core: a tail that
+    /// takes one does not wait for 2 MiB to be zeroed. One after the other, within the budget.
+    pub async fn make_spares(&self) {
+        if self.is_making_spares.replace(true) {
+            return;
+        }
+        while self.is_short_of_spares() {
+            // Counted from now on: others must not take its place in the budget meanwhile.
+            let size_bytes = CHUNK_SIZES_BYTES[LARGEST];
+            self.free_bytes.set(self.free_bytes.get() + size_bytes);
+            let spare = AppendBuf::new(size_bytes, 0).populate().await;
+            self.free.borrow_mut()[LARGEST].push(spare);
+        }
+        self.is_making_spares.set(false);
+    }
+
+    fn is_short_of_spares(&self) -> bool {
+        let wanted = self.largest_in_use.get().min(SPARE_CHUNKS_MAX);
+        let kept_bytes = self.used_bytes.get() + self.free_bytes.get();
+        let has_room = kept_bytes + CHUNK_SIZES_BYTES[LARGEST] <= self.budget_bytes;
+        has_room && self.free.borrow()[LARGEST].len() < wanted
     }
 
     fn take_free(&self, size_index: usize) -> Option<AppendBuf> {
@@ -146,13 +190,15 @@ impl ChunkPool {
 
 #[cfg(test)]
 mod tests {
+    use engine_runtime::{SimOptions, SimWorld};
+
     use super::*;
 
     const KEY: ChunkKey = ChunkKey { log: 0, chunk: 0 };
 
     #[test]
     fn busy_tails_write_the_same_memory_again_and_again() {
-        let size_index = CHUNK_SIZES_BYTES.len() - 1;
+        let size_index = LARGEST;
         let pool = ChunkPool::new(FREE_BUDGET_PART * CHUNK_SIZES_BYTES[size_index]);
         let mut held = VecDeque::new();
         let mut take = || {
@@ -170,6 +216,34 @@ mod tests {
             assert!(take(), "the free chunk was taken");
             assert_eq!(pool.free_bytes.get(), CHUNK_SIZES_BYTES[size_index]);
         }
+    }
+
+    #[test]
+    fn busy_tails_find_their_next_chunks_ready_within_the_budget() {
+        let world = SimWorld::new(1, SimOptions::default());
+        let process = world.add_process("broker");
+        world.runtime(process).block_on(async {
+            let pool = ChunkPool::new(5 * CHUNK_SIZES_BYTES[LARGEST]);
+            let small = pool.take(0, KEY);
+            assert!(!pool.wants_spares(), "an idle broker is small");
+            pool.give_back(0, small);
+            let held: Vec<_> = (0..2).map(|_| pool.take(LARGEST, KEY)).collect();
+            assert!(pool.wants_spares());
+            pool.make_spares().await;
+            assert_eq!(pool.free.borrow()[LARGEST].len(), 2);
+            assert!(!pool.wants_spares());
+
+            // With the small free one, a fifth large one would be too much.
+            let third = pool.take(LARGEST, KEY);
+            pool.make_spares().await;
+            let kept_bytes = pool.used_bytes() + pool.free_bytes.get();
+            assert!(kept_bytes <= pool.budget_bytes(), "{kept_bytes}");
+            assert_eq!(pool.free.borrow()[LARGEST].len(), 1);
+            for buffer in held.into_iter().chain([third]) {
+                pool.give_back(LARGEST, buffer);
+            }
+            assert!(!pool.wants_spares());
+        });
     }
 
     #[test]

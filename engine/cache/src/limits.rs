@@ -16,6 +16,10 @@ pub const GROWTH_BUDGET_PART: usize = 2;
 /// Such a part of the budget is for free chunks even when tails could use it.
 pub const FREE_BUDGET_PART: usize = 16;
 
+/// Largest chunks that one shard keeps ready, as many as tails use but no more than this: tails that
+/// fill at the same rate run out of theirs at the same moment.
+pub const SPARE_CHUNKS_MAX: usize = 16;
+
 /// One cold read. A file's pages are cached in pieces of this size.
 pub const PAGE_SIZE_BYTES: usize = MIB;
 

@@ -21,7 +21,7 @@ use engine_base::limits::BLOCK_SIZE_BYTES;
 use engine_base::{align_down, align_up};
 use engine_runtime::{AppendBuf, BlockBuf, Slice};
 
-use crate::budget::{ChunkKey, ChunkPool};
+use crate::budget::{ChunkKey, ChunkPool, LARGEST};
 use crate::limits::CHUNK_SIZES_BYTES;
 
 const BLOCK: u64 = BLOCK_SIZE_BYTES as u64;
@@ -147,9 +147,8 @@ impl Tail {
             }
             let grown = grown.min(self.pool.growth_index_max());
             // A huge page is for logs that fill it, not for one large batch.
-            let largest = CHUNK_SIZES_BYTES.len() - 1;
             let fitting = CHUNK_SIZES_BYTES.partition_point(|&size| size < wanted);
-            let size_index = grown.max(fitting.min(largest - 1)).min(largest);
+            let size_index = grown.max(fitting.min(LARGEST - 1)).min(LARGEST);
             let key = self.next_key;
             self.next_key += 1;
             let buffer = self.pool.take(

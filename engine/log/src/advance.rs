@@ -3,6 +3,7 @@
 //! Called by the commit loop when an entry is kept, on the log's core; also the lock that makes one
 //! writer for each segment. Never waits but for that lock.
 
+use std::rc::Rc;
 
 use crate::log::{Control, LogInner, LogState, Pending};
 use crate::part::{Part, Work};
@@ -124,8 +125,13 @@ impl LogInner {
             self.shared.mark_for_destage(self);
         }
         self.maybe_extend_ahead();
-        if self.shared.chunks.is_over_budget() {
+        let chunks = &self.shared.chunks;
+        if chunks.is_over_budget() {
             self.shared.background_wake.notify_one();
+        }
+        if chunks.wants_spares() {
+            let chunks = Rc::clone(chunks);
+            engine_runtime::spawn(async move { chunks.make_spares().await }).detach();
         }
     }
 

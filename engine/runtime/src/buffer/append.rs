@@ -9,6 +9,7 @@ use engine_base::limits::BLOCK_SIZE_BYTES;
 
 use super::region::Region;
 use super::slice::{Slice, Storage};
+use crate::op::{Operation, perform};
 
 /// A fixed amount of block-aligned memory with one appender. What was appended is frozen: slices
 /// of it may be read by other cores and by the kernel while the appender goes on behind them.
@@ -128,6 +129,21 @@ impl AppendBuf {
         }
     }
 
+    /// Commits all of the memory now, on a thread of the kernel's: the first write to new memory
+    /// waits for it to be zeroed, a huge page at a time, and on a virtual machine for the host to
+    /// find it (milliseconds). Where the kernel refuses, the first writes wait as they would have.
+    pub async fn populate(self) -> Self {
+        match perform(Operation::Populate { buffer: self }).await {
+            (Operation::Populate { buffer }, _) => buffer,
+            _ => unreachable!("an operation comes back as it went"),
+        }
+    }
+
+    /// Address and size of the whole region.
+    pub(crate) fn memory(&self) -> (*const u8, usize) {
+        (self.base.as_ptr(), self.size_bytes)
+    }
+
     /// Empties the buffer for another life with another phase when no slice refers to it;
     /// otherwise changes nothing and says `false`.
     ///
@@ -161,6 +177,7 @@ impl fmt::Debug for AppendBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::{Runtime, RuntimeOptions};
 
     #[test]
     fn addresses_are_congruent_to_file_positions() {
@@ -196,6 +213,24 @@ mod tests {
         assert!(buffer.try_reset(0));
         assert_eq!((buffer.len(), buffer.phase()), (0, 0));
         assert_eq!(&*buffer.append(b"new"), b"new");
+    }
+
+    #[test]
+    fn is_committed_ahead_and_comes_back_as_it_was() {
+        let runtime = Runtime::uring(&RuntimeOptions::default()).unwrap();
+        runtime.block_on(async {
+            let mut buffer = AppendBuf::new(2 << 20, 0);
+            buffer.append(b"kept");
+            let (operation, result) = perform(Operation::Populate { buffer }).await;
+            assert_eq!(result, 0, "the kernel knows this advice since 5.14");
+            let Operation::Populate { buffer } = operation else {
+                unreachable!("an operation comes back as it went")
+            };
+            let mut buffer = buffer.populate().await;
+            assert_eq!(&*buffer.frozen(0..4), b"kept");
+            let rest = buffer.append_with(buffer.remaining(), |_| {});
+            assert!(rest.iter().all(|&byte| byte == 0));
+        });
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::{fmt, io};
 pub(crate) use future::perform;
 pub(crate) use table::{OperationId, OperationTable, Outcome};
 
-use crate::buffer::{BlockBuf, Slice};
+use crate::buffer::{AppendBuf, BlockBuf, Slice};
 use crate::driver::address::RawAddress;
 use crate::driver::system;
 use crate::handle::Handle;
@@ -59,6 +59,10 @@ pub(crate) enum Operation {
         file: Rc<Handle>,
         position: u64,
         size_bytes: u64,
+    },
+    /// Commits the memory of a buffer. Result: zero.
+    Populate {
+        buffer: AppendBuf,
     },
     /// Size and kind of a path (or of `file` when it is there). Result: zero.
     Status {

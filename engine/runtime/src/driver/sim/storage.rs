@@ -193,6 +193,7 @@ impl World {
                 self.disk(owner.process)
                     .allocate(inode, *position, *size_bytes)?;
             }
+            Operation::Populate { .. } => {}
             Operation::Rename { source, target } => {
                 let (source, target) = (path_of(source), path_of(target));
                 self.disk(owner.process).rename(&source, &target)?;

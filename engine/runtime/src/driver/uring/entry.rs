@@ -47,6 +47,10 @@ pub(super) fn build(operation: &mut Operation, staging: Option<&Arc<Staging>>) -
         Operation::Sync { .. } | Operation::SetLen { .. } | Operation::Allocate { .. } => {
             file_state(operation)
         }
+        Operation::Populate { buffer } => {
+            let (base, size) = buffer.memory();
+            opcode::Madvise::new(base.cast(), size as i64, libc::MADV_POPULATE_WRITE).build()
+        }
         Operation::Accept { .. }
         | Operation::Connect { .. }
         | Operation::Readable { .. }

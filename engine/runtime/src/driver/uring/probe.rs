@@ -86,6 +86,7 @@ const REQUIRED: &[(u8, &str, &str)] = &[
     (opcode::OpenAt::CODE, "OPENAT", "5.6"),
     (opcode::Statx::CODE, "STATX", "5.6"),
     (opcode::Fallocate::CODE, "FALLOCATE", "5.6"),
+    (opcode::Madvise::CODE, "MADVISE", "5.6"),
     (opcode::RenameAt::CODE, "RENAMEAT", "5.11"),
     (opcode::UnlinkAt::CODE, "UNLINKAT", "5.11"),
     (opcode::MkDirAt::CODE, "MKDIRAT", "5.15"),
