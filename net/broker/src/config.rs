@@ -113,10 +113,6 @@ pub struct BrokerConfig {
     pub auto_create_topics: bool,
     /// `delete.topic.enable`.
     pub delete_topics: bool,
-    /// `num.partitions`.
-    pub partitions_default: i32,
-    /// `default.replication.factor`.
-    pub replication_factor_default: i16,
     /// The metadata log and its snapshots.
     pub metadata_log: MetadataLogConfig,
     /// `log.initial.task.delay.ms`: retention looks at logs for the first time this long after the
@@ -176,8 +172,6 @@ impl Default for BrokerConfig {
             fetch_sessions_max: 1000,
             auto_create_topics: true,
             delete_topics: true,
-            partitions_default: 1,
-            replication_factor_default: 1,
             metadata_log: MetadataLogConfig::default(),
             maintenance_delay: Duration::from_secs(30),
             retention_check_interval: Duration::from_secs(300),

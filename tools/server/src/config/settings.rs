@@ -214,9 +214,6 @@ fn broker(
         fetch_sessions_max: values.unsigned("max.incremental.fetch.session.cache.slots"),
         auto_create_topics: values.bool("auto.create.topics.enable"),
         delete_topics: values.bool("delete.topic.enable"),
-        partitions_default: values.int("num.partitions"),
-        replication_factor_default: i16::try_from(values.int("default.replication.factor"))
-            .unwrap_or(i16::MAX),
         metadata_log: metadata_log(values),
         maintenance_delay: values.milliseconds("log.initial.task.delay.ms"),
         retention_check_interval: values.milliseconds("log.retention.check.interval.ms"),
