@@ -9,8 +9,9 @@ pub const FIRST_FILE_SIZE_BYTES: u64 = 4 * MIB as u64;
 /// Every later file, pre-written in the background before it is needed.
 pub const FILE_SIZE_BYTES: u64 = 16 * MIB as u64;
 
-/// Files of one journal. When all but one are in use, commits wait until the oldest is released:
-/// the bound on what a start has to replay. The last one is for the entries that releasing needs.
+/// Files of one journal. When all but one are in use, commits wait until older ones are released:
+/// the bound on the entries that a start has to replay (how much data they may describe is bounded by
+/// who writes them). The last one is for the entries that releasing needs.
 pub const FILES_MAX: usize = 8;
 
 /// Such entries may need more than one file, when very many partitions are written at once: one

@@ -51,6 +51,8 @@ impl LogStore {
         }
         shared.commit_wake.notify_one();
         shared.background_wake.notify_one();
+        shared.derive_wake.notify_one();
+        shared.progress.notify_all();
         // Also when the loop has not come to run yet, and something waits for it.
         let is_waiting = || {
             let logs = shared.logs();

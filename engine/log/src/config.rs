@@ -7,8 +7,9 @@ use engine_base::{GIB, MIB, ShardId};
 use engine_journal::limits as journal_limits;
 
 use crate::limits::{
-    CHECKPOINT_AFTER_BYTES, DESTAGE_SIZE_BYTES, FREE_SPACE_BYTES_MIN, POOL_FILE_SIZE_BYTES_MIN,
-    POOL_SIZE_BYTES_MAX, SEGMENT_SIZE_BYTES_MAX, SMALL_UNIT_SIZE_BYTES_MAX,
+    CHECKPOINT_AFTER_BYTES, CHECKPOINT_AFTER_BYTES_MIN, DESTAGE_SIZE_BYTES, FREE_SPACE_BYTES_MIN,
+    POOL_FILE_SIZE_BYTES_MIN, POOL_SIZE_BYTES_MAX, SEGMENT_SIZE_BYTES_MAX,
+    SMALL_UNIT_SIZE_BYTES_MAX,
 };
 
 /// What "kept" means for a log (`ottla.durability`).
@@ -253,7 +254,8 @@ pub struct Sizes {
     pub journal_first_file_size_bytes: u64,
     /// Every later one.
     pub journal_file_size_bytes: u64,
-    /// Data appended before the journal begins a new file.
+    /// Data that a journal file describes before the journal begins a new one. With
+    /// [`crate::limits::DESCRIBED_CHECKPOINTS_MAX`] times as much in all, commits wait.
     pub checkpoint_after_bytes: u64,
 }
 
@@ -265,6 +267,19 @@ impl Default for Sizes {
             journal_first_file_size_bytes: journal_limits::FIRST_FILE_SIZE_BYTES,
             journal_file_size_bytes: journal_limits::FILE_SIZE_BYTES,
             checkpoint_after_bytes: CHECKPOINT_AFTER_BYTES,
+        }
+    }
+}
+
+impl Sizes {
+    /// The defaults for one of so many shards that share a directory: what a start has to verify is
+    /// bounded for all of them together.
+    #[must_use]
+    pub fn of_one_in(shards: usize) -> Self {
+        let share = CHECKPOINT_AFTER_BYTES / (shards.max(1) as u64);
+        Self {
+            checkpoint_after_bytes: share.max(CHECKPOINT_AFTER_BYTES_MIN),
+            ..Self::default()
         }
     }
 }

@@ -1,6 +1,10 @@
 //! The background loop of a shard: small units leave the journal for their segments in large
 //! writes, journal files are set free, tails stay within their memory.
 //!
+//! One round sets every journal file free but the one that is written to: what they describe is
+//! behind one flush. Commits wait for it when they are far ahead (`journal_room.rs`), so it does
+//! nothing that can be done elsewhere: what is derived is synced by another loop ([`crate::derive`]).
+//!
 //! Runs beside the commit loop on the same core. It writes segments only where the commit loop
 //! does not (one writer for each segment), and moves the journal's tail only over what is flushed.
 
@@ -51,19 +55,15 @@ pub(crate) async fn work(shared: &Rc<Shared>) -> Result<bool, StoreError> {
     let has_asked = !asked.is_empty();
     destage_logs(&asked).await?;
     for log in &asked {
-        log.sync_sealed().await?;
+        shared.mark_for_seal(log);
     }
-    let oldest = {
-        let files = shared.journal_files.borrow();
-        let releasable = shared.releasable_tail.get();
-        let mut live = files.iter().copied().filter(|&file| file >= releasable);
-        live.next().zip(live.next())
-    };
-    if let Some((_, next)) = oldest {
-        set_free(shared, next).await?;
+    let newest = shared.journal_file();
+    let has_older = newest > shared.releasable_tail.get();
+    if has_older {
+        set_free(shared, newest).await?;
     }
     let evicted = evict(shared);
-    Ok(has_asked || oldest.is_some() || evicted)
+    Ok(has_asked || has_older || evicted)
 }
 
 fn take_asked(shared: &Shared) -> Vec<Rc<LogInner>> {
@@ -78,6 +78,7 @@ pub(crate) async fn destage_logs(logs: &[Rc<LogInner>]) -> Result<(), StoreError
 
 /// Makes every journal file before the one that begins with sequence `next` superfluous.
 async fn set_free(shared: &Rc<Shared>, next: u64) -> Result<(), StoreError> {
+    let begun = engine_runtime::now();
     // From here on nobody counts on those files to hold a block.
     shared.image_tail.set(next);
     let is_pinning = |log: &Rc<LogInner>| {
@@ -92,18 +93,13 @@ async fn set_free(shared: &Rc<Shared>, next: u64) -> Result<(), StoreError> {
     destage_logs(&pinning).await?;
     refresh_images(shared, next).await?;
     await_writes(shared).await;
-    if shared.bytes_since_sync.get() >= shared.config.sizes.checkpoint_after_bytes / 2 {
-        shared.bytes_since_sync.set(0);
-        let logs = shared.logs();
-        run_all(
-            logs.iter().map(|log| log.sync_derived()),
-            LOGS_IN_FLIGHT_MAX,
-        )
-        .await?;
-    }
     flush_segments(shared).await?;
     shared.releasable_tail.set(next);
     shared.commit_wake.notify_one();
+    tracing::debug!(
+        "journal entries below {next} were set free in {} ms",
+        engine_runtime::now().since(begun).as_millis()
+    );
     Ok(())
 }
 
@@ -304,6 +300,8 @@ impl LogInner {
     async fn ask_for_image(&self, segment_base: i64) {
         self.state.borrow_mut().wants_image = Some(segment_base);
         self.shared.mark_dirty(self);
+        // It may be queued for a commit that waits: the image goes past that.
+        self.shared.commit_wake.notify_one();
         let is_waiting = || {
             let state = self.state.borrow();
             !state.is_deleted && state.wants_image.is_some()

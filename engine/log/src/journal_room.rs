@@ -10,6 +10,11 @@
 //! under way never waits for a file to be set free; it begins one more at need. At most one image
 //! for each log is needed to set the oldest file free, which bounds these.
 //!
+//! A start verifies what the files describe, so that is bounded too. A file that has described
+//! `checkpoint_after_bytes` is due: a new one begins as soon as there is one, and the background loop
+//! sets the older ones free. When all that are not free have described twice as much, commits wait in
+//! the same way: images and flushes go on.
+//!
 //! The journal's part of the commit loop, on the shard's core.
 
 use std::rc::Rc;
@@ -21,7 +26,7 @@ use engine_runtime::{WriteMode, race, sleep};
 
 use crate::commit::EntryPlan;
 use crate::error::StoreError;
-use crate::limits::SPACE_RETRY_AFTER;
+use crate::limits::{DESCRIBED_CHECKPOINTS_MAX, SPACE_RETRY_AFTER};
 use crate::pipeline::Pipeline;
 use crate::shared::Condition;
 use crate::store::journal_error;
@@ -41,12 +46,17 @@ impl Pipeline {
     /// takes while there is no other for commits.
     pub(crate) fn room_for_commit(&mut self) -> usize {
         let largest = self.journal.payload_size_max();
-        if self.may_begin_file() {
-            return largest;
-        }
         let fits = self.journal.fits(largest);
-        if self.is_file_due() || !fits {
+        let may_begin_file = self.may_begin_file();
+        let is_due_soon = 2 * self.described_by_file() >= self.checkpoint_after_bytes();
+        if !may_begin_file && (is_due_soon || !fits) {
             self.prepare_file_ahead();
+        }
+        if self.describes_too_much() {
+            return 0;
+        }
+        if may_begin_file {
+            return largest;
         }
         if fits {
             return largest;
@@ -56,22 +66,56 @@ impl Pipeline {
         left.saturating_sub(2 * BLOCK_SIZE_BYTES).min(largest)
     }
 
-    /// Tells the background loop whether commits wait for it: `is_idle` says that none was taken.
-    pub(crate) fn note_full_journal(&self, is_idle: bool) {
-        let is_full = is_idle && !self.shared.dirty.borrow().is_empty();
-        if self.shared.is_journal_full.replace(is_full) != is_full {
-            self.shared.progress.notify_all();
-        }
-    }
-
     /// Whether a file is at hand that a commit may begin, with one left for what sets files free.
     pub(crate) fn may_begin_file(&self) -> bool {
         self.journal.has_free_file() && self.journal.live_count() + 1 < FILES_MAX
     }
 
-    /// Whether the present file has described as much data as a start should verify.
+    fn checkpoint_after_bytes(&self) -> u64 {
+        self.shared.config.sizes.checkpoint_after_bytes
+    }
+
+    /// Data that the present file describes.
+    fn described_by_file(&self) -> u64 {
+        let present = self.described.back();
+        present.expect("a journal has a file").1
+    }
+
+    /// Whether the present file has described what one should.
     fn is_file_due(&self) -> bool {
-        self.bytes_in_file >= self.shared.config.sizes.checkpoint_after_bytes
+        self.described_by_file() >= self.checkpoint_after_bytes()
+    }
+
+    /// Whether a start would have to verify as much as it should at most.
+    fn describes_too_much(&self) -> bool {
+        let bound = DESCRIBED_CHECKPOINTS_MAX * self.checkpoint_after_bytes();
+        self.shared.described_bytes.get() >= bound
+    }
+
+    /// An entry describes so many bytes more.
+    pub(crate) fn on_described(&mut self, bytes: u64) {
+        let present = self.described.back_mut();
+        present.expect("a journal has a file").1 += bytes;
+        let described = &self.shared.described_bytes;
+        described.set(described.get() + bytes);
+        let since_sync = self.shared.bytes_since_sync.get();
+        // Once for each file, in its second half; for files that end early, by what was appended.
+        let is_half = 2 * self.described_by_file() >= self.checkpoint_after_bytes();
+        let enough = match is_half {
+            true => self.checkpoint_after_bytes() / 4 * 3,
+            false => self.checkpoint_after_bytes(),
+        };
+        if since_sync >= enough && !self.shared.wants_derived.replace(true) {
+            self.shared.derive_wake.notify_one();
+        }
+    }
+
+    /// Begins the next file when the present one is due, so that the older ones can be set free.
+    pub(crate) async fn begin_file_when_due(&mut self) -> Result<(), StoreError> {
+        if self.is_file_due() && self.may_begin_file() {
+            self.begin_file().await?;
+        }
+        Ok(())
     }
 
     /// Makes the present journal file one that takes `payload_size` bytes. Waits for nothing but
@@ -109,9 +153,11 @@ impl Pipeline {
         self.journal.switch().await.map_err(journal_error)?;
         let first = self.journal.file_first_sequence();
         self.shared.journal_files.borrow_mut().push_back(first);
-        self.bytes_in_file = 0;
+        self.described.push_back((first, 0));
         self.write_checkpoint().await?;
         self.shared.background_wake.notify_one();
+        // While the store closes, that loop waits for whatever happens.
+        self.shared.progress.notify_all();
         Ok(())
     }
 
@@ -192,6 +238,9 @@ impl Pipeline {
             return;
         }
         self.journal.release(tail);
+        self.described.retain(|&(file, _)| file >= tail);
+        let left = self.described.iter().map(|(_, bytes)| bytes).sum();
+        self.shared.described_bytes.set(left);
         self.shared
             .journal_files
             .borrow_mut()

@@ -7,8 +7,8 @@
 //! as a suffix of the log. Bytes are served as they were appended, whole batches.
 //!
 //! Reading order: [`append`](Log::append), `commit.rs` (one journal entry for everything that
-//! arrived), `destage.rs` (small units leave the journal), `hold.rs` (the guard of the last
-//! block), `recovery/` (the decision table). The pure parts, named as Kafka names them, stand
+//! arrived), `destage.rs` (small units leave the journal), `derive.rs` (what can be rebuilt is
+//! synced now and then), `hold.rs` (the guard of the last block), `recovery/` (the decision table). The pure parts, named as Kafka names them, stand
 //! beside: indexes, epochs, producers, roll, retention.
 //!
 //! Everything lives on one shard's core and is `!Send`; no borrow is held across an await. Knows
@@ -24,6 +24,7 @@ mod close;
 mod commit;
 mod commit_record;
 mod config;
+mod derive;
 mod destage;
 mod error;
 mod extend;

@@ -36,9 +36,18 @@ pub const EXTEND_SIZE_BYTES_MAX: u64 = 16 * MIB as u64;
 /// One write of zeroes. Larger ones cost less and hold up the writes of commits longer.
 pub const ZERO_WRITE_SIZE_BYTES: u64 = MIB as u64;
 
-/// Data appended before the journal begins a new file with a checkpoint: half of what a start has
-/// to verify at most.
+/// A journal file that has described so much data is followed by a new one, and set free. It is for
+/// all shards of a directory together, which share it.
 pub const CHECKPOINT_AFTER_BYTES: u64 = 256 * MIB as u64;
+
+/// The share of a shard is not below this: some commits of the largest size.
+pub const CHECKPOINT_AFTER_BYTES_MIN: u64 = 64 * MIB as u64;
+
+/// When the live files of a shard's journal describe so many times its share of that, commits wait
+/// until older ones are free. So a start behind a crash verifies 512 MiB at most, and a commit of each
+/// shard; nearly always half of that, for setting files free takes milliseconds. What it rebuilds
+/// from begins a file or two before.
+pub const DESCRIBED_CHECKPOINTS_MAX: u64 = 2;
 
 /// After this long without a commit, an empty entry vouches for the last one.
 pub const IDLE_MARK_AFTER: Duration = Duration::from_millis(50);
@@ -82,9 +91,14 @@ pub const SEALED_FILES_MAX: usize = 512;
 /// The same where the process may open few files: what concurrent cold readers need at least.
 pub const SEALED_FILES_MIN: usize = 8;
 
+/// Files derived from one log that are written at the same time: epochs, a producer snapshot, two
+/// indexes.
+pub const DERIVED_FILES_IN_FLIGHT_MAX: usize = 4;
+
 /// Files of a shard that are open beside its segments: the journal's, and those of the starts and
-/// syncs in flight, three at a time each.
-pub const OTHER_FILES_MAX: usize = engine_journal::limits::FILES_MAX + 3 * LOGS_IN_FLIGHT_MAX;
+/// syncs in flight.
+pub const OTHER_FILES_MAX: usize =
+    engine_journal::limits::FILES_MAX + DERIVED_FILES_IN_FLIGHT_MAX * LOGS_IN_FLIGHT_MAX;
 
 /// Files that a store of so many logs needs at least: the active segment of each, and the others.
 #[must_use]
@@ -104,6 +118,7 @@ pub const FREE_SPACE_BYTES_MIN: u64 = 64 * MIB as u64;
 pub const SEGMENT_SIZE_BYTES_MAX: u64 = i32::MAX as u64;
 
 const _: () = assert!(SMALL_UNIT_SIZE_BYTES_MAX + 2 * BLOCK_SIZE_BYTES < ENTRY_SIZE_BYTES_MAX);
+const _: () = assert!(CHECKPOINT_AFTER_BYTES_MIN >= PENDING_SIZE_BYTES_MAX as u64);
 const _: () = assert!(PENDING_SIZE_BYTES_MAX > 2 * MESSAGE_SIZE_BYTES_MAX);
 const _: () = assert!(EXTEND_SIZE_BYTES_MIN.is_multiple_of(BLOCK_SIZE_BYTES as u64));
 const _: () = assert!(WRITE_SIZE_BYTES_MAX.is_multiple_of(BLOCK_SIZE_BYTES));

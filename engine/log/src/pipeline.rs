@@ -6,6 +6,7 @@
 //! Owns the journal. Runs as a task whose panic stops the process.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use engine_journal::Journal;
@@ -48,10 +49,13 @@ impl LogStore {
         };
         let background =
             engine_runtime::spawn_critical("destage", crate::destage::run(Rc::clone(&self.shared)));
+        let deriving =
+            engine_runtime::spawn_critical("derive", crate::derive::run(Rc::clone(&self.shared)));
+        let described = VecDeque::from([(journal.file_first_sequence(), 0)]);
         let mut pipeline = Pipeline {
             shared: Rc::clone(&self.shared),
             journal,
-            bytes_in_file: 0,
+            described,
             vouched: 0,
             last_commit: 0,
             new_file: Rc::default(),
@@ -64,6 +68,8 @@ impl LogStore {
         // The loops end together: nobody writes after the journal was given back.
         self.shared.background_wake.notify_one();
         drop(background.await);
+        self.shared.derive_wake.notify_one();
+        drop(deriving.await);
         *self.journal.borrow_mut() = Some(pipeline.journal);
         self.shared.progress.notify_all();
         result
@@ -73,8 +79,8 @@ impl LogStore {
 pub(crate) struct Pipeline {
     pub(crate) shared: Rc<Shared>,
     pub(crate) journal: Journal,
-    /// Data appended since the present journal file began.
-    pub(crate) bytes_in_file: u64,
+    /// First sequence of each live journal file, and how much data its entries describe.
+    pub(crate) described: VecDeque<(u64, u64)>,
     /// The last entry that a later durable one states as durable.
     vouched: u64,
     /// The last entry that holds more than nothing.
@@ -93,12 +99,12 @@ impl Pipeline {
             }
             self.release();
             self.take_new_file()?;
+            self.begin_file_when_due().await?;
             let room = self.room_for_commit();
             let mut parts = self.take(room);
             if parts.is_empty() && room < self.payload_size_max() {
                 parts = self.take_images();
             }
-            self.note_full_journal(parts.is_empty());
             if !parts.is_empty() {
                 self.commit(parts).await?;
                 on_committed(&self.committed);
@@ -343,8 +349,8 @@ impl Pipeline {
         self.last_commit = self.last_commit.max(sequence);
         for part in parts {
             let moved = advance_part(&self.shared, part, file);
-            self.bytes_in_file += moved;
             if moved > 0 {
+                self.on_described(moved);
                 self.committed.push(Log {
                     inner: Rc::clone(&part.log),
                 });

@@ -64,6 +64,12 @@ pub(crate) struct Shared {
     pub(crate) commit_wake: Notify,
     /// Wakes the background loop.
     pub(crate) background_wake: Notify,
+    /// Wakes the loop that syncs what is derived.
+    pub(crate) derive_wake: Notify,
+    /// It is to sync all of it.
+    pub(crate) wants_derived: Cell<bool>,
+    /// Logs that may have segments to seal: that loop does it.
+    pub(crate) to_seal: RefCell<Vec<u32>>,
     /// Notifies all that wait for anything: a commit, a destaging, a page, space.
     pub(crate) progress: Notify,
     /// Accepted and not committed.
@@ -73,8 +79,8 @@ pub(crate) struct Shared {
     pub(crate) journal_files: RefCell<VecDeque<u64>>,
     /// Of all journal files, those that are free included.
     pub(crate) journal_size_bytes: Cell<u64>,
-    /// Commits wait until the background loop sets a journal file free: it must not wait for them.
-    pub(crate) is_journal_full: Cell<bool>,
+    /// Data that these files describe.
+    pub(crate) described_bytes: Cell<u64>,
     /// The background loop has made everything below this sequence superfluous.
     pub(crate) releasable_tail: Cell<u64>,
     /// Journal files below this sequence are about to be set free: they hold nothing for anybody.
@@ -117,6 +123,14 @@ impl Shared {
         }
     }
 
+    /// Has the segments of a log sealed that are full and wholly in their files.
+    pub(crate) fn mark_for_seal(&self, log: &LogInner) {
+        if log.has_sealable() {
+            self.to_seal.borrow_mut().push(log.key);
+            self.derive_wake.notify_one();
+        }
+    }
+
     /// A write or flush failed: nothing more is written, everybody who waits is told.
     pub(crate) fn fail(&self, error: &StoreError) {
         if self.condition.replace(Condition::Failed) != Condition::Failed {
@@ -128,6 +142,7 @@ impl Shared {
         self.progress.notify_all();
         self.commit_wake.notify_one();
         self.background_wake.notify_one();
+        self.derive_wake.notify_one();
     }
 
     /// An extension failed for want of space: appends are refused until it is back.

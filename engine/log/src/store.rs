@@ -234,7 +234,8 @@ impl LogStore {
             pending_bytes.set(pending_bytes.get() - dropped as usize);
         }
         self.shared.progress.notify_all();
-        while inner.is_busy() {
+        // Also of those who make files in the folder: it is about to have another name.
+        while inner.is_busy() || inner.is_deriving.get() {
             self.shared.progress.wait().await;
         }
         self.shared.logs.borrow_mut()[inner.key as usize] = None;
@@ -358,12 +359,15 @@ async fn open_shared(config: StoreConfig, logs: usize) -> Result<Shared, StoreEr
         is_making_space: Cell::new(false),
         commit_wake: Notify::new(),
         background_wake: Notify::new(),
+        derive_wake: Notify::new(),
+        wants_derived: Cell::new(false),
+        to_seal: RefCell::default(),
         progress: Notify::new(),
         pending_bytes: Cell::new(0),
         condition: Cell::new(Condition::Open),
         journal_files: RefCell::default(),
         journal_size_bytes: Cell::new(config.sizes.journal_first_file_size_bytes),
-        is_journal_full: Cell::new(false),
+        described_bytes: Cell::new(0),
         releasable_tail: Cell::new(1),
         image_tail: Cell::new(1),
         bytes_since_sync: Cell::new(0),

@@ -4,6 +4,8 @@
 //! All of it can be rebuilt from the segments. It is written so that a start has little to
 //! rebuild: at a seal, after so many bytes, and at a clean stop. Buffered writes, never padded.
 
+use std::pin::Pin;
+
 use engine_runtime::{File, OpenOptions, Slice, WriteMode, fs};
 
 use crate::error::StoreError;
@@ -11,12 +13,15 @@ use crate::layout::{
     INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, SNAPSHOT_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX,
     segment_file,
 };
+use crate::limits::DERIVED_FILES_IN_FLIGHT_MAX;
 use crate::log::{LogInner, LogState};
 use crate::offset_index::OFFSET_INDEX_ENTRY_SIZE_BYTES;
 use crate::producer_snapshot;
 use crate::segment::Segment;
+use crate::shared::Condition;
 use crate::time_index::TIME_INDEX_ENTRY_SIZE_BYTES;
 use crate::txn_index::TXN_INDEX_ENTRY_SIZE_BYTES;
+use crate::write::run_all;
 
 impl LogState {
     /// Bytes of a segment from `start` on were written. What lies in allocated space becomes durable
@@ -57,7 +62,7 @@ impl LogInner {
     }
 
     /// Syncs the segments that are full and wholly in their files. While the log is being cut it
-    /// does nothing: the commit loop, which the cut waits for, may be waiting for the caller.
+    /// does nothing: the cut waits for commits, and asks again when it is done.
     pub(crate) async fn sync_sealed(&self) -> Result<(), StoreError> {
         if self.is_deriving.replace(true) {
             return Ok(());
@@ -68,30 +73,29 @@ impl LogInner {
     }
 
     pub(crate) async fn sync_sealed_locked(&self) -> Result<(), StoreError> {
-        loop {
-            let sealed = {
-                let state = self.state.borrow();
-                let active = state.active().base_offset;
-                let is_ready = |segment: &&Segment| {
-                    segment.base_offset != active
-                        && !segment.is_synced
-                        && segment.destaged_position == segment.end_position
-                };
-                state
-                    .segments
-                    .iter()
-                    .find(is_ready)
-                    .map(|segment| segment.base_offset)
-            };
-            match sealed {
-                Some(base_offset) if !self.state.borrow().is_deleted => {
-                    self.write_epochs().await?;
-                    self.write_snapshots().await?;
-                    self.seal(base_offset).await?;
-                }
-                _ => return Ok(()),
-            }
+        while let Some(base_offset) = self.next_sealable() {
+            self.write_epochs().await?;
+            self.write_snapshots().await?;
+            self.seal(base_offset).await?;
         }
+        Ok(())
+    }
+
+    /// Whether a segment is full, wholly in its file, and not sealed yet.
+    pub(crate) fn has_sealable(&self) -> bool {
+        self.next_sealable().is_some()
+    }
+
+    fn next_sealable(&self) -> Option<i64> {
+        let state = self.state.borrow();
+        let active = state.active().base_offset;
+        let is_ready = |segment: &&Segment| {
+            segment.base_offset != active
+                && !segment.is_synced
+                && segment.destaged_position == segment.end_position
+        };
+        let mut segments = state.segments.iter().filter(|_| !state.is_deleted);
+        segments.find(is_ready).map(|segment| segment.base_offset)
     }
 
     /// Writes and syncs everything derived of what is in the segments now; nothing while the log
@@ -125,27 +129,36 @@ impl LogInner {
             state.take_snapshot();
             state.snapshot_offset
         };
-        self.write_epochs().await?;
-        self.write_snapshots().await?;
-        self.write_indexes(base_offset).await?;
+        self.write_derived(base_offset).await?;
         if self.is_kept_up_to(snapshot_offset).await?
             && let Some(segment) = self.state.borrow_mut().segment_mut(base_offset)
         {
             segment.synced_position = position;
         }
-        Ok(())
+        // Whoever wanted to seal one meanwhile has left it to this.
+        self.sync_sealed_locked().await
+    }
+
+    /// All the files at the same time, for each sync waits for the file system's journal: nothing
+    /// relies on one of them before all are durable, and then the journal is told of all.
+    async fn write_derived(&self, base_offset: i64) -> Result<(), StoreError> {
+        type Writing<'a> = Pin<Box<dyn Future<Output = Result<(), StoreError>> + 'a>>;
+        let files: [Writing<'_>; 3] = [
+            Box::pin(self.write_epochs()),
+            Box::pin(self.write_snapshots()),
+            Box::pin(self.write_indexes(base_offset)),
+        ];
+        run_all(files, DERIVED_FILES_IN_FLIGHT_MAX).await
     }
 
     /// Waits until the log is kept up to a snapshot: recovery would drop one above the end that it
-    /// finds. `false` when it is deleted, or commits wait for a journal file, which the caller is
-    /// to set free.
+    /// finds. `false` when it is deleted, or nobody knows whether it ever will be kept.
     async fn is_kept_up_to(&self, snapshot_offset: i64) -> Result<bool, StoreError> {
         while self.state.borrow().committed_end_offset < snapshot_offset {
-            if self.shared.is_failed() {
-                return Err(StoreError::Failed);
-            }
-            if self.shared.is_journal_full.get() || self.state.borrow().is_deleted {
-                return Ok(false);
+            match self.shared.condition.get() {
+                Condition::Open if !self.state.borrow().is_deleted => {}
+                Condition::Failed => return Err(StoreError::Failed),
+                _ => return Ok(false),
             }
             self.shared.progress.wait().await;
         }
@@ -250,14 +263,15 @@ impl LogInner {
                 times,
             ),
         ];
-        let mut is_new = self.write_txns(base_offset).await?;
-        for (suffix, position, bytes) in files {
-            is_new |= position == 0;
-            if !bytes.is_empty() || position == 0 {
-                self.write_index(base_offset, suffix, position as u64, bytes)
-                    .await?;
-            }
-        }
+        let has_new_txns = self.write_txns(base_offset).await?;
+        let is_new = has_new_txns || written.0 == 0 || written.1 == 0;
+        let news = files
+            .into_iter()
+            .filter(|(_, position, bytes)| !bytes.is_empty() || *position == 0);
+        let writes = news.map(|(suffix, position, bytes)| {
+            self.write_index(base_offset, suffix, position as u64, bytes)
+        });
+        run_all(writes, DERIVED_FILES_IN_FLIGHT_MAX).await?;
         if is_new {
             let synced = fs::sync_dir(&self.directory).await;
             synced.map_err(StoreError::io("syncing", &self.directory))?;

@@ -11,6 +11,8 @@ pub struct StoreUsage {
     pub journal_files_in_use: usize,
     /// All journal files, those that are free included.
     pub journal_size_bytes: u64,
+    /// Data that the files in use describe: what a recovery would have to verify.
+    pub described_bytes: u64,
     /// Segment files that wait to be written again.
     pub pool_files: usize,
     /// Their size.
@@ -31,6 +33,7 @@ impl LogStore {
             logs: shared.logs.borrow().iter().flatten().count(),
             journal_files_in_use: shared.journal_files.borrow().len(),
             journal_size_bytes: shared.journal_size_bytes.get(),
+            described_bytes: shared.described_bytes.get(),
             pool_files: pool.file_count(),
             pool_size_bytes: pool.size_bytes(),
             tails_bytes: shared.chunks.used_bytes(),

@@ -3,12 +3,14 @@
 
 mod common;
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use common::{batch, info_of, read_all};
 use engine_base::{ShardId, Uuid};
 use engine_journal::limits::FILES_MAX;
+use engine_log::limits::DESCRIBED_CHECKPOINTS_MAX;
 use engine_log::{
     AppendError, IoMode, Log, LogConfig, LogStore, PartitionDir, StoreConfig, begin_use,
     complete_clean_stop, recover,
@@ -33,6 +35,16 @@ fn store_config() -> StoreConfig {
 }
 
 async fn open(config: StoreConfig, log_config: LogConfig, count: i32) -> (LogStore, Vec<Log>) {
+    let (store, logs, _) = open_watched(config, log_config, count).await;
+    (store, logs)
+}
+
+/// Also returns the most data that the journal has described after any commit.
+async fn open_watched(
+    config: StoreConfig,
+    log_config: LogConfig,
+    count: i32,
+) -> (LogStore, Vec<Log>, Rc<Cell<u64>>) {
     fs::create_dir_all(ROOT).await.unwrap();
     recover(ROOT.as_ref(), IoMode::Auto, |_| {}).await.unwrap();
     begin_use(ROOT.as_ref()).await.unwrap();
@@ -48,8 +60,16 @@ async fn open(config: StoreConfig, log_config: LogConfig, count: i32) -> (LogSto
         logs.push(store.create_log(partition).await.unwrap());
     }
     let loop_store = store.clone();
-    spawn(async move { loop_store.run_commits(|_| {}).await.unwrap() }).detach();
-    (store, logs)
+    let described_max = Rc::new(Cell::new(0));
+    let described = Rc::clone(&described_max);
+    spawn(async move {
+        let watched = loop_store.clone();
+        let on_committed =
+            move |_: &[Log]| described.set(described.get().max(watched.usage().described_bytes));
+        loop_store.run_commits(on_committed).await.unwrap();
+    })
+    .detach();
+    (store, logs, described_max)
 }
 
 /// Accepts a batch, waiting for the log to take it.
@@ -94,6 +114,48 @@ fn full_journal_takes_the_images_that_set_its_files_free() {
         assert!(files_max >= FILES_MAX, "{files_max} files: never full");
         for log in &logs {
             assert_eq!(log.durable_end_offset(), ROUNDS as i64);
+            assert_eq!(read_all(log).await.len() as u64, ROUNDS);
+        }
+    });
+}
+
+/// The files are set free more slowly than commits fill them: each round destages small units of
+/// many partitions. What a start would have to verify stays bounded, and everything is kept.
+#[test]
+fn commits_wait_while_the_journal_describes_too_much() {
+    const LOG_COUNT: i32 = 200;
+    let world = Rc::new(SimWorld::new(23, SimOptions::default()));
+    let process = world.add_process("broker");
+    let runtime = world.runtime(process);
+    runtime.block_on(async move {
+        let mut config = store_config();
+        config.sizes.journal_first_file_size_bytes = 1 << 20;
+        config.sizes.journal_file_size_bytes = 1 << 20;
+        config.sizes.checkpoint_after_bytes = 300_000;
+        let bound = DESCRIBED_CHECKPOINTS_MAX * config.sizes.checkpoint_after_bytes;
+        let (_store, logs, described_max) =
+            open_watched(config, LogConfig::default(), LOG_COUNT).await;
+        let mut commit_max = 0;
+        for round in 0..ROUNDS {
+            let mut accepted = 0;
+            for log in &logs {
+                let one = batch(round, 700);
+                accepted += one.0.len() as u64;
+                append(log, one).await;
+            }
+            commit_max = commit_max.max(accepted);
+            // What came while commits waited would be one large commit.
+            while logs
+                .iter()
+                .any(|it| it.durable_end_offset() < it.log_end_offset())
+            {
+                sleep(Duration::from_micros(50)).await;
+            }
+        }
+        let most = described_max.get();
+        assert!(most > bound, "{most} bytes: no commit had to wait");
+        assert!(most < bound + commit_max, "{most} bytes are above {bound}");
+        for log in &logs {
             assert_eq!(read_all(log).await.len() as u64, ROUNDS);
         }
     });

@@ -8,7 +8,7 @@ use std::time::Duration;
 use engine_base::{HashMap, ShardId, TopicPartition};
 use engine_log::{
     ClosedStore, FlushFiles, Found, FoundPartition, IoMode, LogConfig, LogStore, PartitionDir,
-    StoreConfig,
+    Sizes, StoreConfig,
 };
 use engine_runtime::{
     Door, Either, ProcessId, ShardContext, ShardOptions, SimShard, SimWorld,
@@ -346,6 +346,7 @@ async fn open_part(
         cache_size_bytes: core.config.memory_bytes / 2 / shard_count,
         open_files_max: open_files_share(shard_count)?,
         pool_size_bytes_max: core.config.pool_size_bytes_max,
+        sizes: Sizes::of_one_in(shard_count),
         ..StoreConfig::new(path, core.id())
     };
     let (store, logs) = LogStore::open(store_config, part, |_| {}).await?;
