@@ -315,12 +315,15 @@ async fn first_timestamp(file: &File, size: u64) -> Result<Option<i64>, StoreErr
 pub(crate) async fn load_indexes(directory: &Path, base_offset: i64, size: u64) -> SegmentIndex {
     let read = async |suffix| {
         let path = segment_file(directory, base_offset, suffix);
-        fs::read_file(&path, INDEX_READ_SIZE_BYTES_MAX)
-            .await
-            .unwrap_or_default()
+        let bytes = fs::read_file(&path, INDEX_READ_SIZE_BYTES_MAX).await;
+        bytes.ok()
     };
-    let offsets = OffsetIndex::decode(base_offset, &read(INDEX_SUFFIX).await);
-    let times = TimeIndex::decode(base_offset, &read(TIME_INDEX_SUFFIX).await);
+    let offsets = read(INDEX_SUFFIX).await;
+    let offsets = offsets.and_then(|bytes| OffsetIndex::decode(base_offset, &bytes));
+    // The first batch never has an entry: what says so is a file that is longer than what was written.
+    let offsets = offsets.filter(|offsets| offsets.first_position() != Some(0));
+    let times = read(TIME_INDEX_SUFFIX).await;
+    let times = times.and_then(|bytes| TimeIndex::decode(base_offset, &bytes));
     let mut index = SegmentIndex::new(base_offset);
     // Both or none: a time index without the offsets of the same batches answers wrongly.
     if let (Some(offsets), Some(times)) = (offsets, times)

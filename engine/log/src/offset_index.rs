@@ -108,6 +108,13 @@ impl OffsetIndex {
         Some(self.base_offset + i64::from(relative))
     }
 
+    /// The position of the first entry.
+    #[must_use]
+    pub fn first_position(&self) -> Option<u64> {
+        let first = self.entries.first();
+        first.map(|&(_, position)| u64::from(position))
+    }
+
     /// The position of the last entry.
     #[must_use]
     pub fn last_position(&self) -> Option<u64> {

@@ -231,7 +231,7 @@ impl ProducerState {
             return Ok(None);
         }
         if !header.attributes.is_control() {
-            self.append(&Appended::of(header));
+            self.replay_data(header);
             return Ok(None);
         }
         // Without a record, the whole transaction was cleaned away.
@@ -245,6 +245,13 @@ impl ProducerState {
             header.base_offset,
             header.max_timestamp,
         ))
+    }
+
+    /// The same of a batch that is no control batch: its header tells all.
+    pub(crate) fn replay_data(&mut self, header: &BatchHeader) {
+        if header.has_producer_id() {
+            self.append(&Appended::of(header));
+        }
     }
 
     fn append(&mut self, appended: &Appended) {

@@ -14,6 +14,7 @@ use engine_record::{BATCH_HEADER_SIZE_BYTES, BatchHeader, BatchView};
 use engine_runtime::{BlockBuf, File};
 
 use crate::limits::{SCAN_SIZE_BYTES_MAX, SCAN_SIZE_BYTES_MIN};
+use crate::recovery::known::KnownBatch;
 
 /// How much of each batch is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,8 +104,21 @@ pub(crate) async fn scan(
     file: &File,
     range: Range<u64>,
     depth: ScanDepth,
+    on_batch: impl FnMut(u64, &BatchHeader, &[u8]) -> bool,
+) -> io::Result<ScanEnd> {
+    scan_unknown(file, range, depth, &[], on_batch).await
+}
+
+/// The same, without reading the batches that are known: of these `on_batch` gets no bytes but
+/// those of a marker. `known` is in order of positions.
+pub(crate) async fn scan_unknown(
+    file: &File,
+    range: Range<u64>,
+    depth: ScanDepth,
+    known: &[KnownBatch],
     mut on_batch: impl FnMut(u64, &BatchHeader, &[u8]) -> bool,
 ) -> io::Result<ScanEnd> {
+    let mut known = known;
     let mut window = Window {
         file,
         end: range.end,
@@ -114,6 +128,17 @@ pub(crate) async fn scan(
     };
     let mut position = range.start;
     while position < range.end {
+        let passed = known.iter().take_while(|batch| batch.position < position);
+        known = &known[passed.count()..];
+        if let Some(batch) = known.first().filter(|batch| batch.position == position) {
+            let size = batch.header.size_bytes().unwrap_or(usize::MAX) as u64;
+            let end = position.saturating_add(size);
+            if end > range.end || !on_batch(position, &batch.header, &batch.marker) {
+                break;
+            }
+            position = end;
+            continue;
+        }
         let head = window.at(position, BATCH_HEADER_SIZE_BYTES).await?;
         let Some(head) = head.first_chunk() else {
             break;

@@ -94,7 +94,7 @@ pub(super) async fn aborted_in(
             let rebuilt = Rebuilt {
                 end: found,
                 next_offset: expected,
-                scanned_bytes: end,
+                read_bytes: end,
             };
             let damage = damage_at(directory, base, &rebuilt);
             return Err(StoreError::Damaged(vec![damage]));

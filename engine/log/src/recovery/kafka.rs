@@ -98,8 +98,8 @@ async fn scan_log(
             synced_position,
             is_sealed: index + 1 < segments.len(),
         };
-        let rebuilt = rebuild.segment(to_rebuild, index == from).await?;
-        report.read_bytes += rebuilt.scanned_bytes;
+        let rebuilt = rebuild.segment(to_rebuild, &[], index == from).await?;
+        report.read_bytes += rebuilt.read_bytes;
         report.end_offset = rebuilt.next_offset.max(base_offset);
         let next_base = segments
             .get(index + 1)

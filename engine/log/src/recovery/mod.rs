@@ -14,11 +14,14 @@
 
 mod aborted;
 mod kafka;
+pub(crate) mod known;
+mod overlays;
 mod rebuild;
 mod repair;
 mod replay;
 mod snapshot_files;
 mod trimmed;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

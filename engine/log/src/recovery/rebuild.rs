@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use engine_record::BatchView;
+use engine_record::{BatchHeader, BatchView};
 use engine_runtime::{File, OpenOptions, Slice, WriteMode, fs};
 
 use crate::error::{Damage, StoreError};
@@ -16,8 +16,9 @@ use crate::load::{find_segments, load_epochs, load_indexes, load_txns};
 use crate::producer_snapshot;
 use crate::producer_state::ProducerState;
 use crate::recovery::aborted::aborted_in;
+use crate::recovery::known::KnownBatch;
 use crate::recovery::snapshot_files::{FoundSnapshots, read_snapshot};
-use crate::scan::{ScanDepth, ScanEnd, can_follow, scan};
+use crate::scan::{ScanDepth, ScanEnd, can_follow, scan, scan_unknown};
 use crate::segment::{Segment, SegmentIndex};
 use crate::txn_index::{AbortedTxn, TxnIndex};
 
@@ -54,8 +55,8 @@ pub(crate) struct Rebuilt {
     pub(crate) end: ScanEnd,
     /// The offset after the last good batch; the base offset when there is none.
     pub(crate) next_offset: i64,
-    /// Bytes walked over.
-    pub(crate) scanned_bytes: u64,
+    /// Bytes walked over that were not known before.
+    pub(crate) read_bytes: u64,
 }
 
 impl Rebuild {
@@ -137,7 +138,7 @@ impl Rebuild {
             ScanDepth::Checksums,
             |_, header, bytes| {
                 if header.base_offset >= from {
-                    let _ = replay_batch(producers, bytes);
+                    let _ = replay_batch(producers, header, bytes);
                 }
                 true
             },
@@ -166,10 +167,11 @@ impl Rebuild {
     }
 
     /// Walks over a segment from its synced position on (or a little before), writes its index
-    /// files, and learns epochs and producers.
+    /// files, and learns epochs and producers. Batches that are `known` are not read again.
     pub(crate) async fn segment(
         &mut self,
         segment: SegmentToRebuild,
+        known: &[KnownBatch],
         is_first: bool,
     ) -> Result<Rebuilt, StoreError> {
         let SegmentToRebuild {
@@ -179,7 +181,10 @@ impl Rebuild {
             is_sealed,
         } = segment;
         let file = self.open(base_offset).await?;
-        let mut index = load_indexes(&self.directory, base_offset, synced_position.max(1)).await;
+        // What is derived may have been durable before the batches were, and these be lost.
+        let synced_position = synced_position.min(end_position);
+        // The files may have been synced again since: entries behind the position are dropped here.
+        let mut index = load_indexes(&self.directory, base_offset, u64::MAX).await;
         let (txns, synced_position) = match load_txns(&self.directory, base_offset).await? {
             Some(txns) => (txns, synced_position),
             None => (TxnIndex::new(), 0), // walk over all of it
@@ -210,17 +215,18 @@ impl Rebuild {
             self.producers_from
         };
         let (mut aborted, mut has_unseen_markers) = (Vec::new(), false);
-        let end = scan(
+        let end = scan_unknown(
             &file,
             from..end_position,
             ScanDepth::Checksums,
+            known,
             |_, header, bytes| {
                 if !can_follow(header, base_offset, expected) {
                     return false; // of an earlier life of the file
                 }
                 expected = header.next_offset();
                 next_offset = expected;
-                let size = bytes.len() as u64;
+                let size = header.size_bytes().unwrap_or_default() as u64;
                 if std::mem::take(&mut is_indexed) {
                     if header.max_timestamp > rebuilt.max_timestamp.0 {
                         rebuilt.max_timestamp = (header.max_timestamp, header.last_offset());
@@ -240,7 +246,7 @@ impl Rebuild {
                     epochs.assign(header.leader_epoch, header.base_offset);
                 }
                 if header.base_offset >= known_below {
-                    aborted.extend(replay_batch(producers, bytes));
+                    aborted.extend(replay_batch(producers, header, bytes));
                 } else {
                     has_unseen_markers |=
                         header.attributes.is_control() && header.has_producer_id();
@@ -262,10 +268,14 @@ impl Rebuild {
         }
         self.write_indexes(base_offset, &mut rebuilt, is_sealed)
             .await?;
+        let walked = known
+            .iter()
+            .filter(|batch| (from..end.position).contains(&batch.position));
+        let known_bytes: usize = walked.filter_map(|batch| batch.header.size_bytes()).sum();
         Ok(Rebuilt {
             end,
             next_offset,
-            scanned_bytes: end.position - from,
+            read_bytes: end.position - from - known_bytes as u64,
         })
     }
 
@@ -445,8 +455,17 @@ pub(crate) fn damage_at(directory: &Path, base_offset: i64, rebuilt: &Rebuilt) -
     }
 }
 
-/// Tells the producers of a batch; the transaction that it aborted, if it did.
-fn replay_batch(producers: &mut ProducerState, bytes: &[u8]) -> Option<AbortedTxn> {
+/// Tells the producers of a batch; the transaction that it aborted, if it did. Only of a marker are
+/// the bytes needed.
+fn replay_batch(
+    producers: &mut ProducerState,
+    header: &BatchHeader,
+    bytes: &[u8],
+) -> Option<AbortedTxn> {
+    if !header.attributes.is_control() {
+        producers.replay_data(header);
+        return None;
+    }
     let batch = BatchView::read(bytes).ok()?;
     match producers.replay(&batch) {
         Ok(ended) => ended.and_then(AbortedTxn::of),

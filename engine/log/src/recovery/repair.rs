@@ -5,12 +5,13 @@ use std::path::Path;
 
 use engine_base::limits::BLOCK_SIZE_BYTES;
 use engine_base::{align_down, align_up};
-use engine_codec::crc32c;
 use engine_runtime::{BlockBuf, File, OpenOptions, WriteMode, fs};
 
+use super::overlays::SegmentOverlays;
 use super::rebuild::{Rebuild, SegmentToRebuild, damage_at};
-use super::replay::{Described, LogReplay};
+use super::replay::LogReplay;
 use super::trimmed;
+use super::verify::{Verified, verify};
 use crate::error::{Damage, StoreError};
 use crate::layout::{
     DELETED_FILE_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX,
@@ -18,7 +19,7 @@ use crate::layout::{
 };
 
 const BLOCK: u64 = BLOCK_SIZE_BYTES as u64;
-const READ_SIZE_BYTES: u64 = 1 << 20;
+pub(super) const READ_SIZE_BYTES: u64 = 1 << 20;
 
 /// What was done to a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,7 +55,7 @@ pub(super) async fn repair(
         ..RecoveredLog::default()
     };
     let trimmed = replay.take_trimmed();
-    verify(directory, is_direct, &mut replay, durable, &mut report).await?;
+    let verified = verify(directory, is_direct, &mut replay, durable, &mut report).await?;
     trimmed::settle(directory, is_direct, &mut replay, trimmed).await?;
     let listed: Vec<_> = replay.segments.clone();
     for segment in &listed {
@@ -62,6 +63,7 @@ pub(super) async fn repair(
             directory,
             is_direct,
             &replay,
+            &verified,
             segment.base_offset,
             segment.end_position,
         );
@@ -82,11 +84,12 @@ pub(super) async fn repair(
             },
             is_sealed: index + 1 < listed.len(),
         };
+        let known = verified.batches.of_segment(segment.base_offset);
         if index > 0 {
             rebuild.begin_segment(segment.base_offset).await?;
         }
-        let rebuilt = rebuild.segment(to_rebuild, index == 0).await?;
-        report.read_bytes += rebuilt.scanned_bytes;
+        let rebuilt = rebuild.segment(to_rebuild, known, index == 0).await?;
+        report.read_bytes += rebuilt.read_bytes;
         let next = listed
             .get(index + 1)
             .map_or(end_offset, |next| next.base_offset);
@@ -146,95 +149,13 @@ pub(super) async fn remove_segments(
     Ok(())
 }
 
-/// Checks the bytes of every unit. The first one that was never kept and does not verify is where
-/// the log ends; one that was kept is damage.
-async fn verify(
-    directory: &Path,
-    is_direct: bool,
-    replay: &mut LogReplay<'_>,
-    durable: u64,
-    report: &mut RecoveredLog,
-) -> Result<(), StoreError> {
-    let units = replay.units.clone();
-    for (index, unit) in units.iter().enumerate() {
-        let is_whole_in_journal = replay
-            .covered(unit.segment_base, unit.position + u64::from(unit.size))
-            .iter()
-            .any(|&(from, until)| {
-                from <= unit.position && until >= unit.position + u64::from(unit.size)
-            });
-        if !is_whole_in_journal {
-            report.read_bytes += u64::from(unit.size);
-        }
-        if unit_crc(directory, is_direct, replay, unit).await? == Some(unit.crc) {
-            continue;
-        }
-        let kept = units[index..]
-            .iter()
-            .find(|it| it.is_flushed && it.sequence <= durable);
-        if let Some(kept) = kept {
-            return Err(StoreError::Damaged(vec![Damage::Segment {
-                partition: report.name.clone(),
-                segment_base: kept.segment_base,
-                position: kept.position,
-                offset: kept.first_offset,
-            }]));
-        }
-        report.cut_units += (units.len() - index) as u64;
-        replay.cut_before(unit);
-        break;
-    }
-    Ok(())
-}
-
-/// The checksum of a unit's bytes with overlays applied; `None` when the segment is too short.
-pub(super) async fn unit_crc(
-    directory: &Path,
-    is_direct: bool,
-    replay: &LogReplay<'_>,
-    unit: &Described,
-) -> Result<Option<u32>, StoreError> {
-    let end = unit.position + u64::from(unit.size);
-    let mut bytes = Vec::new();
-    let covered = replay.covered(unit.segment_base, end);
-    let is_covered = covered
-        .iter()
-        .any(|&(from, until)| from <= unit.position && until >= end);
-    if !is_covered {
-        let Some(file) = open(directory, is_direct, unit.segment_base, false).await? else {
-            return Ok(None);
-        };
-        // What overlays do not cover must be in the file.
-        let needed_end = covered
-            .iter()
-            .find(|&&(_, until)| until == end)
-            .map_or(end, |it| it.0);
-        // Memory is taken for what is there, not for what the journal says.
-        if file
-            .len()
-            .await
-            .map_err(StoreError::io("reading", file.path()))?
-            < needed_end
-        {
-            return Ok(None);
-        }
-        bytes.resize(unit.size as usize, 0);
-        let count = read_range(&file, unit.position, &mut bytes).await?;
-        if unit.position + (count as u64) < needed_end {
-            return Ok(None);
-        }
-    }
-    bytes.resize(unit.size as usize, 0);
-    replay.patch(unit.segment_base, unit.position, &mut bytes);
-    Ok(Some(crc32c(&bytes)))
-}
-
-/// Writes what the journal holds of a segment, where the file differs, and gives it its exact
-/// length. Returns the bytes written.
+/// Writes what the journal holds of a segment, where the file differs or was not looked at by
+/// [`verify`], and gives it its exact length. Returns the bytes written.
 pub(super) async fn restore(
     directory: &Path,
     is_direct: bool,
     replay: &LogReplay<'_>,
+    verified: &Verified,
     base_offset: i64,
     end: u64,
 ) -> Result<u64, StoreError> {
@@ -243,11 +164,15 @@ pub(super) async fn restore(
     };
     let failed = || StoreError::io("restoring", file.path());
     let mut restored = 0;
-    for (from, until) in replay.covered(base_offset, end) {
+    let overlays = SegmentOverlays::of(replay, base_offset);
+    for (from, until) in overlays.covered_until(end) {
+        if verified.is_intact(base_offset, from, until) {
+            continue;
+        }
         let mut at = align_down(from, BLOCK);
         while at < until {
             let piece_end = (at + READ_SIZE_BYTES).min(align_up(until, BLOCK));
-            restored += restore_piece(&file, replay, base_offset, at..piece_end, end).await?;
+            restored += restore_piece(&file, &overlays, at..piece_end, end).await?;
             at = piece_end;
         }
     }
@@ -273,8 +198,7 @@ pub(super) async fn restore(
 /// Whole blocks that differ: what the file has, the journal's bytes over it, zeroes behind the end.
 async fn restore_piece(
     file: &File,
-    replay: &LogReplay<'_>,
-    base_offset: i64,
+    overlays: &SegmentOverlays<'_>,
     range: std::ops::Range<u64>,
     end: u64,
 ) -> Result<u64, StoreError> {
@@ -284,7 +208,7 @@ async fn restore_piece(
     let count = count.map_err(failed())?;
     let mut wanted = BlockBuf::new(size);
     wanted[..count].copy_from_slice(&found[..count]);
-    replay.patch(base_offset, range.start, &mut wanted);
+    overlays.patch(range.start, &mut wanted);
     let data = end.min(range.end).saturating_sub(range.start) as usize;
     wanted[data..].fill(0);
     let differs = |at: &usize| {
@@ -329,28 +253,6 @@ pub(super) async fn open(
     }
 }
 
-/// Reads into all of `target`; returns how many bytes there were.
-async fn read_range(file: &File, position: u64, target: &mut [u8]) -> Result<usize, StoreError> {
-    let end = position + target.len() as u64;
-    let mut at = align_down(position, BLOCK);
-    let mut done = 0;
-    while at < end {
-        let size = (align_up(end, BLOCK) - at).min(READ_SIZE_BYTES) as usize;
-        let (count, buffer) = file.read_at(at, BlockBuf::new(size), size).await;
-        let count = count.map_err(StoreError::io("reading", file.path()))?;
-        let skip = position.saturating_sub(at).min(count as u64) as usize;
-        let part = &buffer[skip..count];
-        let part = &part[..part.len().min(target.len() - done)];
-        target[done..done + part.len()].copy_from_slice(part);
-        done += part.len();
-        if count < size {
-            break;
-        }
-        at += size as u64;
-    }
-    Ok(done)
-}
-
 #[cfg(test)]
 mod tests {
     use engine_runtime::{Prng, SimOptions, SimWorld};
@@ -387,7 +289,8 @@ mod tests {
                 position: 1000,
                 bytes: &unit,
             });
-            restore(Path::new(DIRECTORY), true, &replay, 0, 2 * BLOCK).await
+            let nothing = Verified::default();
+            restore(Path::new(DIRECTORY), true, &replay, &nothing, 0, 2 * BLOCK).await
         });
         assert_eq!(restored.unwrap(), BLOCK);
         let disk = world.with_disk(process, |disk| disk.clone());

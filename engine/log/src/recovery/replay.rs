@@ -32,6 +32,12 @@ pub(crate) struct Overlay<'a> {
     pub(crate) bytes: &'a [u8],
 }
 
+impl Overlay<'_> {
+    pub(crate) fn end_position(&self) -> u64 {
+        self.position + self.bytes.len() as u64
+    }
+}
+
 /// A unit whose bytes must be found in its segment, overlays applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Described {
@@ -42,6 +48,12 @@ pub(crate) struct Described {
     pub(crate) size: u32,
     pub(crate) crc: u32,
     pub(crate) is_flushed: bool,
+}
+
+impl Described {
+    pub(crate) fn end_position(&self) -> u64 {
+        self.position + u64::from(self.size)
+    }
 }
 
 /// Segments wholly below the start offset.
@@ -248,48 +260,6 @@ impl<'a> LogReplay<'a> {
         let kept = kept.filter(|segment| segment.base_offset >= from);
         self.segments.splice(0..0, kept);
     }
-
-    /// The overlays' bytes put over `bytes`, which begin at `position` of a segment.
-    pub(crate) fn patch(&self, segment_base: i64, position: u64, bytes: &mut [u8]) {
-        let end = position + bytes.len() as u64;
-        for overlay in self
-            .overlays
-            .iter()
-            .filter(|o| o.segment_base == segment_base)
-        {
-            let from = overlay.position.max(position);
-            let until = (overlay.position + overlay.bytes.len() as u64).min(end);
-            if from < until {
-                let source =
-                    (from - overlay.position) as usize..(until - overlay.position) as usize;
-                bytes[(from - position) as usize..(until - position) as usize]
-                    .copy_from_slice(&overlay.bytes[source]);
-            }
-        }
-    }
-
-    /// The ranges of a segment that overlays cover, merged, cut at `end`.
-    pub(crate) fn covered(&self, segment_base: i64, end: u64) -> Vec<(u64, u64)> {
-        let mut ranges: Vec<(u64, u64)> = self
-            .overlays
-            .iter()
-            .filter(|overlay| overlay.segment_base == segment_base)
-            .map(|overlay| {
-                let until = overlay.position + overlay.bytes.len() as u64;
-                (overlay.position, until.min(end))
-            })
-            .filter(|(from, until)| from < until)
-            .collect();
-        ranges.sort_unstable();
-        let mut merged: Vec<(u64, u64)> = Vec::new();
-        for (from, until) in ranges {
-            match merged.last_mut() {
-                Some(last) if from <= last.1 => last.1 = last.1.max(until),
-                _ => merged.push((from, until)),
-            }
-        }
-        merged
-    }
 }
 
 fn proven(state: &State) -> Vec<ProvenSegment> {
@@ -305,6 +275,7 @@ fn proven(state: &State) -> Vec<ProvenSegment> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recovery::overlays::SegmentOverlays;
 
     fn begun() -> LogReplay<'static> {
         let state = State {
@@ -340,9 +311,9 @@ mod tests {
         assert_eq!(log.segments.len(), 2);
         assert_eq!(log.segments[0].end_position, 503);
         let mut bytes = [b'.'; 5];
-        log.patch(0, 499, &mut bytes);
+        let overlays = SegmentOverlays::of(&log, 0);
+        assert!(overlays.patch(499, &mut bytes));
         assert_eq!(&bytes, b".abc.");
-        assert_eq!(log.covered(0, 502), [(500, 502)]);
     }
 
     #[test]
@@ -375,7 +346,8 @@ mod tests {
         log.apply(2, &Body::Truncated(cut.clone())).unwrap();
         log.apply(3, &unit(0, (12, 13), 503, b"old")).unwrap();
         assert_eq!((log.end_offset, log.segments[0].end_position), (8, 400));
-        assert_eq!(log.covered(0, 1000), [(399, 400)]);
+        let covered = SegmentOverlays::of(&log, 0);
+        assert_eq!(covered.range_before(400), Some((399, 400)));
         assert_eq!(log.synced_position, 100);
         assert!(log.apply(4, &Body::Truncated(cut)).is_err());
     }

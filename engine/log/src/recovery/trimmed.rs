@@ -8,9 +8,10 @@
 
 use std::path::Path;
 
-use super::repair::{open, remove_segments, restore, unit_crc};
+use super::repair::{open, remove_segments, restore};
 use super::replay::{LogReplay, ProvenSegment, TrimmedSegments};
 use super::snapshot_files::read_snapshot;
+use super::verify::{Verified, is_whole};
 use crate::error::StoreError;
 use crate::scan::{ScanDepth, can_follow, scan};
 
@@ -56,11 +57,20 @@ async fn make_whole(
     } = segment;
     let units = trimmed.units.iter();
     for unit in units.filter(|unit| unit.segment_base == base_offset) {
-        if unit_crc(directory, is_direct, replay, unit).await? != Some(unit.crc) {
+        if !is_whole(directory, is_direct, replay, unit).await? {
             return Ok(false);
         }
     }
-    match restore(directory, is_direct, replay, base_offset, end_position).await {
+    let nothing = Verified::default();
+    let restored = restore(
+        directory,
+        is_direct,
+        replay,
+        &nothing,
+        base_offset,
+        end_position,
+    );
+    match restored.await {
         Ok(_) => {}
         Err(StoreError::Damaged(_)) => return Ok(false),
         Err(error) => return Err(error),
