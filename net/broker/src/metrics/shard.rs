@@ -92,6 +92,7 @@ fn store(core: &Core) -> impl Iterator<Item = (Metric, u64)> {
         (Metric::TailCacheMax, usage.tails_bytes_max as u64),
         (Metric::JournalFilesInUse, usage.journal_files_in_use as u64),
         (Metric::JournalSize, usage.journal_size_bytes),
+        (Metric::JournalDescribed, usage.described_bytes),
         (Metric::PoolFiles, usage.pool_files as u64),
         (Metric::PoolSize, usage.pool_size_bytes),
         (Metric::DiskFull, u64::from(store.is_disk_full())),

@@ -65,6 +65,7 @@ metrics! {
     TailCacheMax "tail_cache_max_bytes" Gauge "What the newest records should take.";
     JournalFilesInUse "journal_files_in_use" Gauge "Journal files that a recovery would need; appends wait when there are seven and none is free.";
     JournalSize "journal_size_bytes" Gauge "Size of all journal files, those that are free included.";
+    JournalDescribed "journal_described_bytes" Gauge "Data that a recovery would have to verify; bounded.";
     PoolFiles "pool_files" Gauge "Segment files given up and kept to be written again.";
     PoolSize "pool_size_bytes" Gauge "Size of those files.";
     DiskFree "disk_free_bytes" Gauge "Free space of the file system that holds the data directory.";
