@@ -306,8 +306,8 @@ fn compaction_is_shown_as_accepted_and_not_acted_upon() {
     }
 }
 
-/// What topics work by, as the controller reads it from the properties.
-fn of_topics(broker: &BrokerConfig) -> LogConfig {
+/// What topics get and work by, as the controller reads it from the properties.
+fn of_topics(broker: &BrokerConfig) -> (i64, LogConfig) {
     let images = ConfigsImage::default();
     let brokers = BrokerConfigs::new(&broker.properties, &images, broker.node_id.0);
     let overrides = images.topic("t");
@@ -315,7 +315,7 @@ fn of_topics(broker: &BrokerConfig) -> LogConfig {
         overrides: &overrides,
         brokers: &brokers,
     };
-    configs.log_config()
+    (brokers.number("num.partitions"), configs.log_config())
 }
 
 /// Everything that a configuration changes; what it only reports is left out.
