@@ -16,6 +16,7 @@ mod aborted;
 mod kafka;
 pub(crate) mod known;
 mod overlays;
+mod producers;
 mod rebuild;
 mod repair;
 mod replay;
@@ -44,7 +45,7 @@ use crate::pool::remove_pool_files;
 use crate::store::{Progress, find_partitions, journal_error, read_checkpoint};
 use crate::write::run_all;
 pub(crate) use aborted::rebuild_txns;
-pub(crate) use rebuild::{Snapshots, load_producers};
+pub(crate) use producers::{Snapshots, load_producers};
 pub use repair::RecoveredLog;
 use replay::LogReplay;
 

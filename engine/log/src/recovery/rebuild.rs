@@ -17,6 +17,7 @@ use crate::producer_snapshot;
 use crate::producer_state::ProducerState;
 use crate::recovery::aborted::aborted_in;
 use crate::recovery::known::KnownBatch;
+use crate::recovery::producers::{Snapshots, load_producers};
 use crate::recovery::snapshot_files::{FoundSnapshots, read_snapshot};
 use crate::scan::{ScanDepth, ScanEnd, can_follow, scan, scan_unknown};
 use crate::segment::{Segment, SegmentIndex};
@@ -30,11 +31,11 @@ pub(crate) struct Rebuild {
     directory: PathBuf,
     is_direct: bool,
     epochs: LeaderEpochs,
-    producers: ProducerState,
+    pub(super) producers: ProducerState,
     /// Batches below this are in `producers` already.
-    producers_from: i64,
+    pub(super) producers_from: i64,
     /// Snapshots above the end, and unreadable ones.
-    stale: Vec<i64>,
+    pub(super) stale: Vec<i64>,
 }
 
 /// One segment to walk over.
@@ -96,7 +97,7 @@ impl Rebuild {
 
     /// The producers know the batches below their snapshot; those from there to where the walk
     /// begins are told here.
-    async fn catch_up_producers(
+    pub(super) async fn catch_up_producers(
         &mut self,
         base_offset: i64,
         from: u64,
@@ -371,73 +372,6 @@ impl Rebuild {
         File::open(&path, options)
             .await
             .map_err(StoreError::io("opening", &path))
-    }
-}
-
-/// Whether batches may hold producers that no snapshot has ever held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Snapshots {
-    /// The log was closed or recovered: without a snapshot there are no producers.
-    Complete,
-    /// The log is running, and takes its first snapshot late.
-    Behind,
-}
-
-/// The producers of a log that ends at `end_offset`, which is `end_position` of its active segment.
-pub(crate) async fn load_producers(
-    directory: &Path,
-    is_direct: bool,
-    active: (i64, u64),
-    end_offset: i64,
-    snapshots: Snapshots,
-) -> Result<LoadedProducers, StoreError> {
-    let mut rebuild = Rebuild::begin(directory, is_direct, end_offset).await?;
-    if rebuild.producers_from == i64::MAX && snapshots == Snapshots::Behind {
-        rebuild.producers_from = i64::MIN;
-    }
-    rebuild
-        .catch_up_producers(active.0, active.1, end_offset)
-        .await?;
-    Ok(LoadedProducers {
-        producers: rebuild.producers,
-        stale: rebuild.stale,
-    })
-}
-
-/// Producers, and snapshots of a log that do not tell of them.
-pub(crate) struct LoadedProducers {
-    pub(crate) producers: ProducerState,
-    stale: Vec<i64>,
-}
-
-impl LoadedProducers {
-    /// Removes the snapshots that are not good, after a good one has taken their place: that there
-    /// is none means that there never were producers.
-    pub(crate) async fn replace_stale(
-        &self,
-        directory: &Path,
-        end_offset: i64,
-    ) -> Result<(), StoreError> {
-        if !self.stale.is_empty() && !self.producers.is_empty() {
-            let path = segment_file(directory, end_offset, SNAPSHOT_SUFFIX);
-            let bytes = producer_snapshot::encode(&self.producers);
-            let written = fs::write_file_atomic(&path, bytes).await;
-            written.map_err(StoreError::io("writing", &path))?;
-        }
-        for &offset in &self.stale {
-            if offset == end_offset && !self.producers.is_empty() {
-                continue;
-            }
-            let path = segment_file(directory, offset, SNAPSHOT_SUFFIX);
-            let removed = fs::remove_file(&path).await;
-            removed.map_err(StoreError::io("removing", &path))?;
-        }
-        if self.stale.is_empty() {
-            return Ok(());
-        }
-        // Before the log grows: one that came back would tell of another history below its end.
-        let synced = fs::sync_dir(directory).await;
-        synced.map_err(StoreError::io("syncing", directory))
     }
 }
 
