@@ -20,6 +20,8 @@ pub const LEADER_EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
 pub const PARTITION_METADATA_FILE: &str = "partition.metadata";
 /// Ends the name of a folder that is being removed.
 pub const DELETED_FOLDER_SUFFIX: &str = "-delete";
+/// Ends the name of a folder whose topic nobody knows.
+pub const STRAY_FOLDER_SUFFIX: &str = "-stray";
 /// Ends the name of a file that is being removed.
 pub const DELETED_FILE_SUFFIX: &str = ".deleted";
 /// Begins the name of a recycled segment file in the root.
@@ -73,11 +75,12 @@ fn is_topic_name(topic: &str) -> bool {
         && topic.bytes().all(is_legal)
 }
 
-/// The name a partition's folder gets when it is deleted. Kafka keeps it within 255 bytes.
+/// The name a partition's folder gets when it is deleted or set aside, by suffix. Kafka keeps it within
+/// 255 bytes.
 #[must_use]
-pub fn deleted_folder(topic: &str, partition: i32, unique: Uuid) -> String {
+pub fn marked_folder(topic: &str, partition: i32, unique: Uuid, suffix: &str) -> String {
     let unique: String = unique.0.iter().map(|byte| format!("{byte:02x}")).collect();
-    let suffix = format!("-{partition}.{unique}{DELETED_FOLDER_SUFFIX}");
+    let suffix = format!("-{partition}.{unique}{suffix}");
     let kept = topic.len().min(255 - suffix.len());
     format!("{}{suffix}", &topic[..kept])
 }
@@ -139,10 +142,10 @@ mod tests {
         );
         assert_eq!(parse_segment_file("42.log", LOG_SUFFIX), None);
         assert_eq!(
-            deleted_folder(&"t".repeat(249), 0, Uuid([255; 16])).len(),
+            marked_folder(&"t".repeat(249), 0, Uuid([255; 16]), DELETED_FOLDER_SUFFIX).len(),
             255
         );
-        let name = deleted_folder("t", 0, Uuid([255; 16]));
+        let name = marked_folder("t", 0, Uuid([255; 16]), DELETED_FOLDER_SUFFIX);
         assert_eq!(name, format!("t-0.{}-delete", "ff".repeat(16)));
     }
 
@@ -152,7 +155,7 @@ mod tests {
             prop_assume!(topic != "." && topic != "..");
             let name = partition_folder(&topic, partition);
             prop_assert_eq!(parse_partition_folder(&name), Some((&topic[..], partition)));
-            let deleted = deleted_folder(&topic, partition, Uuid([7; 16]));
+            let deleted = marked_folder(&topic, partition, Uuid([7; 16]), DELETED_FOLDER_SUFFIX);
             prop_assert_eq!(parse_partition_folder(&deleted), None);
         }
 

@@ -24,6 +24,7 @@ mod close;
 mod commit;
 mod commit_record;
 mod config;
+mod delete;
 mod derive;
 mod destage;
 mod error;

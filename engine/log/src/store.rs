@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;
 
-use engine_base::{HashMap, TopicId, TopicPartition, Uuid};
+use engine_base::{HashMap, TopicId, TopicPartition};
 use engine_cache::{ChunkPool, PageCache};
 use engine_journal::{Journal, JournalError, JournalOptions};
 use engine_runtime::{Notify, fs};
@@ -22,7 +22,7 @@ use crate::limits::{
     SEALED_FILES_MAX, SEALED_FILES_MIN, SEALED_INDEXES_MAX, SEALED_TXNS_MAX, open_files_needed,
 };
 use crate::load::{LogToLoad, load_log};
-use crate::log::{Log, LogInner};
+use crate::log::Log;
 use crate::segment_lru::SegmentLru;
 use crate::shared::{Condition, Shared};
 
@@ -211,80 +211,6 @@ impl LogStore {
             };
             tracing::error!("{error}; else the next start will be refused");
         }
-    }
-
-    /// Deletes a log: its folder is renamed before this returns and removed in the background.
-    /// What was appended and not committed is dropped.
-    ///
-    /// # Errors
-    /// The folder cannot be renamed.
-    pub async fn delete_log(&self, log: &Log) -> Result<(), StoreError> {
-        let inner = &log.inner;
-        {
-            let mut state = inner.state.borrow_mut();
-            state.is_frozen = true;
-            state.is_deleted = true;
-            let dropped: u64 = state
-                .pending
-                .drain(..)
-                .map(|pending| pending.size_bytes)
-                .sum();
-            state.controls.clear();
-            let pending_bytes = &self.shared.pending_bytes;
-            pending_bytes.set(pending_bytes.get() - dropped as usize);
-        }
-        self.shared.progress.notify_all();
-        // Also of those who make files in the folder: it is about to have another name.
-        while inner.is_busy() || inner.is_deriving.get() {
-            self.shared.progress.wait().await;
-        }
-        self.shared.logs.borrow_mut()[inner.key as usize] = None;
-        self.shared
-            .pages
-            .borrow_mut()
-            .remove_where(|key| key.log == inner.key);
-        let files: Vec<(i64, u64)> = {
-            let segments = &mut inner.state.borrow_mut().segments;
-            let segments = segments.iter_mut();
-            segments
-                .map(|segment| (segment.base_offset, inner.give_up_file(segment)))
-                .collect()
-        };
-        self.shared.forget_sealed(inner.key);
-        inner.state.borrow_mut().tail.clear();
-
-        let directory = &self.shared.config.directory;
-        let (topic, partition) =
-            layout::parse_partition_folder(&inner.name).expect("a log's folder has this form");
-        let unique = Uuid::from_random(engine_runtime::random_bytes());
-        let target = directory.join(layout::deleted_folder(topic, partition, unique));
-        let renamed = fs::rename(&inner.directory, &target).await;
-        renamed.map_err(StoreError::io("renaming", &inner.directory))?;
-        fs::sync_dir(directory)
-            .await
-            .map_err(StoreError::io("syncing", directory))?;
-        let shared = Rc::clone(&self.shared);
-        engine_runtime::spawn_maintenance(async move {
-            for (base_offset, reusable_bytes) in files {
-                let path = layout::segment_file(&target, base_offset, layout::LOG_SUFFIX);
-                if let Err(error) = shared.retire_file(&path, reusable_bytes).await {
-                    tracing::warn!("{error}");
-                }
-            }
-            if let Err(error) = fs::remove_dir_all(&target).await {
-                tracing::warn!("removing {} failed: {error}", target.display());
-            }
-        })
-        .detach();
-        Ok(())
-    }
-}
-
-impl LogInner {
-    /// Whether a commit, a write or an extension of the log is in flight.
-    pub(crate) fn is_busy(&self) -> bool {
-        let state = self.state.borrow();
-        state.is_in_commit || state.segments.iter().any(|segment| segment.is_writing)
     }
 }
 

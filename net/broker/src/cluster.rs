@@ -95,9 +95,10 @@ async fn drop_deleted(core: &Rc<Core>, catalog: &Catalog) -> Result<(), StoreErr
     Ok(())
 }
 
-/// Folders that no image knows: partitions of topics that were deleted while this broker was
-/// down. Called once, after the first image was applied.
-pub(crate) async fn drop_strays(core: &Rc<Core>) -> Result<(), StoreError> {
+/// Folders that no image knows: of topics whose deletion a crash interrupted, or because the metadata
+/// log is not the one that they were written with. They get a name that no start looks into, as in
+/// Kafka; nothing is removed. Called once, after the first image was applied.
+pub(crate) async fn set_strays_aside(core: &Rc<Core>) -> Result<(), StoreError> {
     let strays: Vec<Log> = core
         .opened
         .borrow_mut()
@@ -105,8 +106,14 @@ pub(crate) async fn drop_strays(core: &Rc<Core>) -> Result<(), StoreError> {
         .map(|(_, log)| log)
         .collect();
     for log in strays {
-        tracing::warn!("{} belongs to no topic any more and is removed", log.name());
-        core.store().delete_log(&log).await?;
+        let target = core.store().set_aside_log(&log).await?;
+        tracing::warn!(
+            "{} belongs to no topic that the metadata log knows: it was renamed to {}, and takes {} \
+             bytes until you remove it",
+            log.name(),
+            target.display(),
+            log.size_bytes()
+        );
     }
     Ok(())
 }

@@ -48,6 +48,7 @@ impl DataDirectory {
         }
         let found = read_meta_properties(&meta).await?;
         check_owner(&path, config, &found)?;
+        check_metadata_log(&path).await?;
         let directory_id = found.directory_id.ok_or_else(|| StartError::Foreign {
             path: path.clone(),
             why: "its meta.properties has no directory.id (Kafka before 3.7 wrote it); start \
@@ -236,6 +237,30 @@ async fn read_meta_properties(path: &Path) -> Result<MetaProperties, StartError>
     MetaProperties::read(&text).map_err(|error| StartError::Foreign {
         path: path.to_path_buf(),
         why: error.to_string(),
+    })
+}
+
+/// A directory with partitions has the metadata log that says which topics they are of: without it all
+/// of them would belong to nobody.
+async fn check_metadata_log(path: &Path) -> Result<(), StartError> {
+    let metadata = path.join(METADATA_LOG_FOLDER);
+    let failed = |error| StartError::io("looking for", &metadata, error);
+    if fs::exists(&metadata).await.map_err(failed)? {
+        return Ok(());
+    }
+    let partitions = engine_log::find_partitions(path).await?;
+    let Some(first) = partitions.first() else {
+        return Ok(()); // formatted, and never started
+    };
+    Err(StartError::Foreign {
+        path: path.to_path_buf(),
+        why: format!(
+            "it holds {} partitions ({}-{} is one) and no {METADATA_LOG_FOLDER}, which says what topics \
+             they are of: put that folder here, from a copy or from where metadata.log.dir had it",
+            partitions.len(),
+            first.topic,
+            first.partition
+        ),
     })
 }
 

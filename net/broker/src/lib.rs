@@ -26,6 +26,7 @@ mod maintenance;
 mod metadata_log;
 mod metadata_snapshot;
 pub mod metrics;
+mod missing;
 mod order;
 mod parking;
 mod producer_ids;

@@ -29,6 +29,7 @@ use crate::error::StartError;
 use crate::listeners;
 use crate::maintenance;
 use crate::metrics::{self, Snapshot};
+use crate::missing::{self, Folders};
 
 /// How long connections may take to finish what they asked for when the broker stops.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
@@ -46,6 +47,8 @@ pub struct Ready {
     pub advertised: Vec<(String, String, u16)>,
     /// How to ask for the counters, from any thread.
     pub metrics: MetricsHandle,
+    /// Partitions with acknowledged records whose folders were gone: they began anew, empty.
+    pub lost: Vec<String>,
     /// How to stop it without a signal.
     pub stop: StopHandle,
 }
@@ -190,13 +193,14 @@ async fn run_broker(core: &Rc<Core>, on_ready: &impl Fn(Ready)) -> Result<(), St
     let lock = directory::lock(&core.config.log_dir).await?;
     listeners::check(&core.config).await?;
     let directory = DataDirectory::open(&core.config, lock).await?;
-    let previous = open_logs(core, &directory).await?;
+    let (previous, folders) = open_logs(core, &directory).await?;
     let listeners = listeners::bind(&core.config).await?;
     let advertised = listeners::advertised(&core.config, &listeners);
     let controller = ControllerHost::start(core, &directory, &advertised, previous)
         .await
         .map_err(|error| directory.of_metadata(error))?;
-    drop_strays(core).await?;
+    let lost = missing::report(core, &folders);
+    set_strays_aside(core).await?;
     let bound: Vec<(String, SocketAddr)> = core
         .config
         .listeners
@@ -215,6 +219,7 @@ async fn run_broker(core: &Rc<Core>, on_ready: &impl Fn(Ready)) -> Result<(), St
         listeners: bound,
         advertised,
         metrics,
+        lost,
         stop: StopHandle { door },
     });
     match race(shutdown_signal(), core.stopping.wait()).await {
@@ -239,11 +244,17 @@ pub(crate) enum PreviousStop {
 }
 
 /// Recovers the directory, then lets every shard open its part of it.
-async fn open_logs(core: &Rc<Core>, directory: &DataDirectory) -> Result<PreviousStop, StartError> {
+async fn open_logs(
+    core: &Rc<Core>,
+    directory: &DataDirectory,
+) -> Result<(PreviousStop, Folders), StartError> {
+    let mut folders = Folders::default();
     let previous = if directory.is_new {
         PreviousStop::Unproven
     } else {
-        recover(directory).await?
+        let (previous, lost) = recover(directory).await?;
+        folders.lost = lost;
+        previous
     };
     let found = engine_log::find_partitions(&directory.path).await?;
     let mut parts: HashMap<ShardId, Vec<PartitionDir>> = HashMap::default();
@@ -255,6 +266,7 @@ async fn open_logs(core: &Rc<Core>, directory: &DataDirectory) -> Result<Previou
             topic_id: dir.topic_id,
             partition: dir.partition,
         };
+        folders.found.insert(id);
         parts.entry(core.owner(id)).or_default().push(dir);
     }
     // A start that is refused leaves the mark of a clean stop.
@@ -273,11 +285,14 @@ async fn open_logs(core: &Rc<Core>, directory: &DataDirectory) -> Result<Previou
             .await
             .map_err(|_| StartError::Damaged("a shard ended while opening".to_owned()))??;
     }
-    Ok(previous)
+    Ok((previous, folders))
 }
 
-/// Brings the logs to the state of a clean stop, and says how the last life ended.
-async fn recover(directory: &DataDirectory) -> Result<PreviousStop, StartError> {
+/// Brings the logs to the state of a clean stop, and says how the last life ended, and which logs have
+/// records in the journal and no folder.
+async fn recover(
+    directory: &DataDirectory,
+) -> Result<(PreviousStop, Vec<TopicPartition>), StartError> {
     let broker_epoch = directory.clean_stop_epoch().await;
     let mut said = now();
     let report = engine_log::recover(&directory.path, IoMode::Auto, |progress| {
@@ -303,11 +318,12 @@ async fn recover(directory: &DataDirectory) -> Result<PreviousStop, StartError> 
             report.logs.len()
         ),
     }
-    Ok(match report.found {
+    let previous = match report.found {
         Found::CleanStop => PreviousStop::Clean { broker_epoch },
         Found::OurCrash => PreviousStop::Proven,
         Found::KafkasCrash => PreviousStop::Unproven,
-    })
+    };
+    Ok((previous, report.unknown))
 }
 
 /// A folder with the id of its topic; one without was never finished.
@@ -374,12 +390,11 @@ fn open_files_share(shard_count: usize) -> Result<usize, StartError> {
     Ok(open_files_max / 2 / shard_count)
 }
 
-async fn drop_strays(core: &Rc<Core>) -> Result<(), StartError> {
+async fn set_strays_aside(core: &Rc<Core>) -> Result<(), StartError> {
     for shard in (0..core.shards.count()).map(ShardId) {
-        let dropped = core.shards.ask(
-            shard,
-            |core| async move { cluster::drop_strays(&core).await },
-        );
+        let dropped = core.shards.ask(shard, |core| async move {
+            cluster::set_strays_aside(&core).await
+        });
         dropped
             .await
             .map_err(|_| StartError::Damaged("a shard ended".to_owned()))??;

@@ -7,6 +7,7 @@
 mod behaviour;
 mod clients;
 mod crashes;
+mod folders;
 mod kinds;
 mod metadata;
 mod metadata_folder;

@@ -50,6 +50,8 @@ pub(crate) struct Stage {
     starts: Cell<u64>,
     stop: Rc<RefCell<Option<StopHandle>>>,
     metrics: Rc<RefCell<Option<MetricsHandle>>>,
+    /// What the last start said of lost partitions.
+    pub(crate) lost: Rc<RefCell<Vec<String>>>,
     shards: RefCell<Vec<SimShard<Result<(), StartError>>>>,
 }
 
@@ -86,6 +88,7 @@ impl Stage {
             starts: Cell::new(0),
             stop: Rc::default(),
             metrics: Rc::default(),
+            lost: Rc::default(),
             shards: RefCell::default(),
         };
         stage.start();
@@ -118,6 +121,7 @@ impl Stage {
     pub(crate) fn begin_start(&self) {
         *self.stop.borrow_mut() = None;
         let (stop, metrics) = (self.stop.clone(), self.metrics.clone());
+        let lost = self.lost.clone();
         let starts = self.starts.get() + 1;
         self.starts.set(starts);
         let shard_count = 1 + (self.seed + starts) % SHARDS_MAX;
@@ -128,6 +132,7 @@ impl Stage {
         let shards = simulate(&self.world, self.broker, config, move |ready| {
             *stop.borrow_mut() = Some(ready.stop);
             *metrics.borrow_mut() = Some(ready.metrics);
+            *lost.borrow_mut() = ready.lost;
         });
         *self.shards.borrow_mut() = shards;
     }
@@ -181,6 +186,13 @@ impl Stage {
             .world
             .launch(client, 1, 4, |_: ShardContext<()>| work());
         shards.remove(0)
+    }
+
+    /// Does something to the disk of a broker that is down.
+    pub(crate) fn on_disk<T: 'static>(&self, work: impl Future<Output = T> + 'static) -> T {
+        let result = self.world.runtime(self.broker).block_on(work);
+        self.world.kill(self.broker);
+        result
     }
 
     /// Does a client's work from a machine of its own.
