@@ -126,7 +126,8 @@ fn log_dir(values: &Values, problems: &mut Vec<Problem>) -> PathBuf {
             values.origin("metadata.log.dir"),
             "metadata.log.dir",
             "is not the data directory",
-            "this version keeps its data in one: remove the key",
+            "this version keeps its data in one: remove the key; a __cluster_metadata-0 that is in \
+             the other goes into the data directory first",
         ));
     }
     dir
