@@ -6,14 +6,18 @@ use std::fmt::Write as _;
 
 use super::keys::{self, Class, Kind};
 use super::layers::Origin;
+use super::limits::{KEY_CHARS_SHOWN_MAX, KEY_COLUMN_CHARS_MAX, VALUE_CHARS_SHOWN_MAX};
 use super::settings::Loaded;
+use super::shown::shown;
 use super::values::Values;
 
 /// The report, and whether the broker would start.
 pub(crate) fn report(loaded: &Loaded) -> (String, bool) {
     let mut text = String::new();
     let given = loaded.values.all_given();
-    let width = given.keys().map(|name| name.len()).max().unwrap_or(0);
+    let shown_key = |name: &str| shown(name, KEY_CHARS_SHOWN_MAX);
+    let widths = given.keys().map(|name| shown_key(name).chars().count());
+    let width = widths.max().unwrap_or(0).min(KEY_COLUMN_CHARS_MAX);
     let (errors, warnings): (Vec<_>, Vec<_>) = loaded
         .problems
         .iter()
@@ -27,7 +31,7 @@ pub(crate) fn report(loaded: &Loaded) -> (String, bool) {
         };
         let value = match key {
             Some(key) if key.kind == Kind::Password => "[hidden]",
-            _ => &property.value,
+            _ => &shown(&property.value, VALUE_CHARS_SHOWN_MAX),
         };
         let effect = key.map_or("kept, no effect", |key| key.effect);
         let effect = if class == "refused" && key.is_none() {
@@ -36,6 +40,7 @@ pub(crate) fn report(loaded: &Loaded) -> (String, bool) {
             effect
         };
         let origin = &property.origin;
+        let name = shown_key(name);
         push(
             &mut text,
             format_args!(

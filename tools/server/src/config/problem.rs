@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::layers::Origin;
+use super::limits::{KEY_CHARS_SHOWN_MAX, VALUE_CHARS_SHOWN_MAX};
+use super::shown::shown;
 
 /// One finding. An error stops the start, a warning does not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +63,10 @@ impl fmt::Display for Problem {
             write!(f, "{}: ", self.origin)?;
         }
         if !self.key.is_empty() {
-            write!(f, "{} ", self.key)?;
+            write!(f, "{} ", shown(&self.key, KEY_CHARS_SHOWN_MAX))?;
         }
-        write!(f, "{}; {}", self.text, self.remedy)
+        // It may quote a value.
+        let text = shown(&self.text, VALUE_CHARS_SHOWN_MAX);
+        write!(f, "{text}; {}", self.remedy)
     }
 }

@@ -422,3 +422,22 @@ fn a_bad_secret_is_not_printed_and_sizes_are_bounded() {
     assert_eq!(broker.connections_max, 0);
     assert_eq!(broker.connection_idle_max, std::time::Duration::MAX);
 }
+
+#[test]
+fn what_the_report_shows_is_bounded_and_never_obeyed_by_a_terminal() {
+    let key = "a".repeat(80_000);
+    let set = format!("{key}={}", "v".repeat(80_000));
+    let long = sets(&[&set, "num.partitions=3"]);
+    let escaped = file("a\\u001b[2J=\\u001b[0m\nnum.partitions=\\u001b7");
+    for (text, expected) in [
+        (report(&long).0, "num.partitions "),
+        (report(&escaped).0, r"num.partitions '\u001b7'"),
+    ] {
+        assert!(text.contains(expected), "{text}");
+        assert!(text.lines().all(|line| line.len() < 600), "{text}");
+        let is_clean = text.chars().all(|c| c == '\n' || !c.is_control());
+        assert!(is_clean, "{text:?}");
+    }
+    let texts = texts(&escaped);
+    assert!(texts[0].contains(r"a\u001b[2J is not a key"), "{texts:?}");
+}
