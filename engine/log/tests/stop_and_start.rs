@@ -100,8 +100,14 @@ fn producer_batch(sequence: i32) -> (Vec<u8>, BatchInfo) {
     common::info_from(Origin::Client, builder.finish())
 }
 
-/// Starts a store, appends the `sequence`th batch, waits until it is kept, and stops or ends.
-async fn append_as_producer(path: &Path, sequence: i32, is_first: bool, stops: bool) -> i64 {
+/// Starts a store, appends the batches with these sequences, waits until they are kept, and stops or
+/// ends. Returns their offsets.
+async fn append_as_producer(
+    path: &Path,
+    sequences: &[i32],
+    is_first: bool,
+    stops: bool,
+) -> Vec<i64> {
     recover(path, IoMode::Auto, |_| {}).await.unwrap();
     begin_use(path).await.unwrap();
     let config = LogConfig::default();
@@ -113,13 +119,17 @@ async fn append_as_producer(path: &Path, sequence: i32, is_first: bool, stops: b
     let loop_store = store.clone();
     let commits = engine_runtime::spawn(async move { loop_store.run_commits(|_| {}).await });
     engine_runtime::yield_now().await; // the loop begins
-    let (bytes, info) = producer_batch(sequence);
-    let appended = loop {
-        match log.append(&bytes, &info, 0, 0) {
-            Err(AppendError::Busy) => log.ready_to_append().await.unwrap(),
-            appended => break appended.unwrap(),
-        }
-    };
+    let mut offsets = Vec::new();
+    for &sequence in sequences {
+        let (bytes, info) = producer_batch(sequence);
+        let appended = loop {
+            match log.append(&bytes, &info, 0, 0) {
+                Err(AppendError::Busy) => log.ready_to_append().await.unwrap(),
+                appended => break appended.unwrap(),
+            }
+        };
+        offsets.push(appended.base_offset);
+    }
     while log.durable_end_offset() < log.log_end_offset() {
         engine_runtime::yield_now().await;
     }
@@ -130,7 +140,7 @@ async fn append_as_producer(path: &Path, sequence: i32, is_first: bool, stops: b
             .await
             .unwrap();
     }
-    appended.base_offset
+    offsets
 }
 
 #[test]
@@ -140,9 +150,27 @@ fn a_resent_batch_is_known_after_a_start() {
         // Each batch is sent before the end and once more after it.
         for (start, sequence, expected) in [(0, 0, 0), (1, 0, 0), (2, 1, 1), (3, 1, 1)] {
             let path = directory.path().to_path_buf();
-            let offset =
-                run(async move { append_as_producer(&path, sequence, start == 0, stops).await });
-            assert_eq!(offset, expected, "{name}, start {start}");
+            let offsets =
+                run(async move { append_as_producer(&path, &[sequence], start == 0, stops).await });
+            assert_eq!(offsets, [expected], "{name}, start {start}");
+        }
+    }
+}
+
+/// A producer sends again whatever was under way: five batches at most, the oldest first. It may come
+/// to that only after another crash.
+#[test]
+fn five_resent_batches_are_known_after_one_crash_and_after_two() {
+    for crashes in [1, 2] {
+        let directory = Directory::new(&format!("resent-five-{crashes}"));
+        let lives = [vec![0, 1, 2, 3, 4], vec![], vec![0, 1, 2, 3, 4, 5]];
+        let lives = lives.iter().filter(|life| crashes == 2 || !life.is_empty());
+        for (start, life) in lives.enumerate() {
+            let (path, sequences) = (directory.path().to_path_buf(), life.clone());
+            let offsets =
+                run(async move { append_as_producer(&path, &sequences, start == 0, false).await });
+            let expected: Vec<_> = life.iter().map(|&sequence| i64::from(sequence)).collect();
+            assert_eq!(offsets, expected, "{crashes} crashes, start {start}");
         }
     }
 }
@@ -152,13 +180,13 @@ fn start_offsets_of_what_is_no_partition_are_passed_over() {
     let directory = Directory::new("foreign-start-offsets");
     let path = directory.path().to_path_buf();
     let offset = run(async move {
-        append_as_producer(&path, 0, true, true).await;
+        append_as_producer(&path, &[0], true, true).await;
         let offsets = "0\n4\n../../etc 0 5\na/b 0 7\nevents -1 9\nelsewhere 0 3\n";
         let checkpoint = path.join("log-start-offset-checkpoint");
         fs::write_file_atomic(checkpoint, offsets.as_bytes().to_vec())
             .await
             .unwrap();
-        append_as_producer(&path, 1, false, true).await
+        append_as_producer(&path, &[1], false, true).await
     });
-    assert_eq!(offset, 1);
+    assert_eq!(offset, [1]);
 }

@@ -33,7 +33,7 @@ pub(crate) async fn load_producers(
         rebuild.producers_from = i64::MIN;
     }
     rebuild
-        .catch_up_producers(active.0, active.1, end_offset)
+        .catch_up_producers(active.0, active.1, end_offset, u64::MAX)
         .await?;
     Ok(LoadedProducers {
         producers: rebuild.producers,

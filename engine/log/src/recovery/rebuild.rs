@@ -26,6 +26,10 @@ use crate::txn_index::{AbortedTxn, TxnIndex};
 /// Kafka's default; a log with another interval gets a denser or sparser index, both are right.
 const INDEX_INTERVAL_BYTES: u64 = 4096;
 
+/// The snapshot of a recovered log is taken so many bytes before its end: more than producers have
+/// under way, as each has five batches at most.
+const TAIL_SIZE_BYTES: u64 = 4 << 20;
+
 /// A folder whose derived files are being rebuilt.
 pub(crate) struct Rebuild {
     directory: PathBuf,
@@ -36,6 +40,8 @@ pub(crate) struct Rebuild {
     pub(super) producers_from: i64,
     /// Snapshots above the end, and unreadable ones.
     pub(super) stale: Vec<i64>,
+    /// Where the log's last bytes begin, and its producers as of there: what the snapshot will say.
+    tail: Option<(i64, ProducerState)>,
 }
 
 /// One segment to walk over.
@@ -76,6 +82,7 @@ impl Rebuild {
             producers: ProducerState::default(),
             producers_from: i64::MIN,
             stale: Vec::new(),
+            tail: None,
         };
         let mut found = FoundSnapshots::of(directory).await?;
         while let Some(offset) = found.offsets.pop() {
@@ -96,12 +103,13 @@ impl Rebuild {
     }
 
     /// The producers know the batches below their snapshot; those from there to where the walk
-    /// begins are told here.
+    /// begins are told here. The log's last bytes begin at `tail_from` of the segment.
     pub(super) async fn catch_up_producers(
         &mut self,
         base_offset: i64,
         from: u64,
         first_offset: i64,
+        tail_from: u64,
     ) -> Result<(), StoreError> {
         if self.producers_from >= first_offset {
             return Ok(());
@@ -116,10 +124,10 @@ impl Rebuild {
         for (index, &(base, size)) in older.iter().enumerate() {
             let next_base = older.get(index + 1).map_or(base_offset, |next| next.0);
             if next_base > self.producers_from {
-                self.replay_producers(base, size).await?;
+                self.replay_producers(base, size, u64::MAX).await?;
             }
         }
-        self.replay_producers(base_offset, from).await
+        self.replay_producers(base_offset, from, tail_from).await
     }
 
     /// Tells the producers about the batches of a segment below `end_position`.
@@ -127,18 +135,22 @@ impl Rebuild {
         &mut self,
         base_offset: i64,
         end_position: u64,
+        tail_from: u64,
     ) -> Result<(), StoreError> {
         if end_position == 0 {
             return Ok(()); // there may be no file yet
         }
         let file = self.open(base_offset).await?;
-        let (producers, from) = (&mut self.producers, self.producers_from);
+        let from = self.producers_from;
+        let begin = self.position_of(&file, base_offset, end_position).await?;
+        let (producers, tail) = (&mut self.producers, &mut self.tail);
         scan(
             &file,
-            0..end_position,
+            begin..end_position,
             ScanDepth::Checksums,
-            |_, header, bytes| {
+            |position, header, bytes| {
                 if header.base_offset >= from {
+                    note_tail(tail, producers, header, position >= tail_from);
                     let _ = replay_batch(producers, header, bytes);
                 }
                 true
@@ -147,6 +159,27 @@ impl Rebuild {
         .await
         .map_err(StoreError::io("reading", file.path()))?;
         Ok(())
+    }
+
+    /// A batch of the segment at or before the first one that the producers do not know: as the index
+    /// says, when there is a batch where it says.
+    async fn position_of(
+        &self,
+        file: &File,
+        base_offset: i64,
+        end_position: u64,
+    ) -> Result<u64, StoreError> {
+        if self.producers_from <= base_offset {
+            return Ok(0);
+        }
+        let index = load_indexes(&self.directory, base_offset, end_position).await;
+        let position = index.offsets.position_for(self.producers_from);
+        if position >= end_position {
+            return Ok(0);
+        }
+        let found = first_offset_at(file, base_offset, position..end_position).await?;
+        let is_batch = found > base_offset && found <= self.producers_from;
+        Ok(if is_batch { position } else { 0 })
     }
 
     /// The walk has come to a segment behind its first. As at a roll, a snapshot is there when the
@@ -181,6 +214,10 @@ impl Rebuild {
             synced_position,
             is_sealed,
         } = segment;
+        let tail_from = match is_sealed {
+            true => u64::MAX,
+            false => end_position.saturating_sub(TAIL_SIZE_BYTES),
+        };
         let file = self.open(base_offset).await?;
         // What is derived may have been durable before the batches were, and these be lost.
         let synced_position = synced_position.min(end_position);
@@ -194,7 +231,7 @@ impl Rebuild {
         let from = index.offsets.last_position().unwrap_or(0);
         let first_offset = first_offset_at(&file, base_offset, from..end_position).await?;
         if is_first {
-            self.catch_up_producers(base_offset, from, first_offset)
+            self.catch_up_producers(base_offset, from, first_offset, tail_from)
                 .await?;
         }
         // The batch of the last kept entry is walked over again, for its timestamp.
@@ -209,6 +246,7 @@ impl Rebuild {
         let mut next_offset = first_offset;
         let mut expected = first_offset;
         let (epochs, producers) = (&mut self.epochs, &mut self.producers);
+        let tail = &mut self.tail;
         // Without any snapshot no producer had written before the walk.
         let known_below = if self.producers_from == i64::MAX {
             i64::MIN
@@ -221,7 +259,7 @@ impl Rebuild {
             from..end_position,
             ScanDepth::Checksums,
             known,
-            |_, header, bytes| {
+            |position, header, bytes| {
                 if !can_follow(header, base_offset, expected) {
                     return false; // of an earlier life of the file
                 }
@@ -247,6 +285,7 @@ impl Rebuild {
                     epochs.assign(header.leader_epoch, header.base_offset);
                 }
                 if header.base_offset >= known_below {
+                    note_tail(tail, producers, header, position >= tail_from);
                     aborted.extend(replay_batch(producers, header, bytes));
                 } else {
                     has_unseen_markers |=
@@ -292,10 +331,16 @@ impl Rebuild {
             self.epochs.encode().into_bytes(),
         )
         .await?;
-        if !self.producers.is_empty() {
-            self.write_snapshot(end_offset).await?;
+        if self.producers.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let mut snapshot_offset = end_offset;
+        if let Some((offset, producers)) = self.tail.take().filter(|it| it.0 <= end_offset) {
+            // A snapshot knows one batch of each producer. Those that may be sent again, because
+            // their answers were lost, are behind it: the log itself tells of them.
+            (snapshot_offset, self.producers) = (offset, producers);
+        }
+        self.write_snapshot(snapshot_offset).await
     }
 
     /// The producers of a log that was just cut, from an older snapshot.
@@ -411,6 +456,18 @@ fn replay_batch(
             );
             None
         }
+    }
+}
+
+/// Keeps the producers as they are before the first batch of the log's last bytes.
+fn note_tail(
+    tail: &mut Option<(i64, ProducerState)>,
+    producers: &ProducerState,
+    header: &BatchHeader,
+    is_in_tail: bool,
+) {
+    if is_in_tail && tail.is_none() {
+        *tail = Some((header.base_offset, producers.clone()));
     }
 }
 
