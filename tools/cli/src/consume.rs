@@ -45,11 +45,10 @@ pub struct ConsumeArgs {
     /// Read this partition alone
     #[arg(short, long, conflicts_with = "group")]
     partition: Option<i32>,
-    /// Start at this offset
+    /// Start at this offset, of the partition that --partition names
     #[arg(
         short,
         long,
-        requires = "partition",
         conflicts_with_all = ["from_beginning", "group"],
         allow_negative_numbers = true
     )]
@@ -77,6 +76,7 @@ enum Part {
 
 /// Runs the command.
 pub(crate) async fn run(args: ConsumeArgs) -> Result<(), Failure> {
+    check_place(&args)?;
     let interrupt = Interrupt::install();
     let mut printed = 0;
     let ended = match interrupt.or(Session::open(&args)).await {
@@ -353,6 +353,19 @@ fn flushed(out: &mut impl Write) -> Result<bool, Failure> {
     still_read(out.flush())
 }
 
+/// An offset alone is no place, also in a topic that has one partition for now.
+fn check_place(args: &ConsumeArgs) -> Result<(), Failure> {
+    let (Some(offset), None) = (args.offset, args.partition) else {
+        return Ok(());
+    };
+    Err(Failure::Usage(format!(
+        "--offset {offset} needs --partition: each partition counts its records from 0 by itself, \
+         so an offset alone names no record.\nWrite for example 'ottla consume {topic} -p 0 -o \
+         {offset}'; 'ottla topics describe {topic}' shows the partitions.",
+        topic = args.topic
+    )))
+}
+
 /// A fetch beyond the partition's ends would start elsewhere without a word (`auto.offset.reset`).
 async fn check_offset(args: &ConsumeArgs, partition: i32, offset: i64) -> Result<(), Failure> {
     let mut admin = Admin::new(args.bootstrap.connect().await?);
@@ -449,6 +462,24 @@ mod tests {
             assert!(within(invalid, 3, 9).unwrap_err().contains("3 to 9"));
         }
         assert!(within(1, 0, 0).unwrap_err().contains("--offset 0"));
+    }
+
+    #[test]
+    fn an_offset_without_a_partition_is_told_why_it_is_no_place() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: ConsumeArgs,
+        }
+        let check = |line: &str| {
+            let args = <Line as clap::Parser>::parse_from(line.split(' ')).args;
+            check_place(&args).map_err(|failure| failure.to_string())
+        };
+        let text = check("consume ev -o 1").unwrap_err();
+        assert!(text.contains("each partition counts"), "{text}");
+        assert!(text.contains("consume ev -p 0 -o 1"), "{text}");
+        assert_eq!(check("consume ev -o 1 -p 0"), Ok(()));
+        assert_eq!(check("consume ev"), Ok(()));
     }
 
     #[test]

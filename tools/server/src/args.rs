@@ -221,6 +221,5 @@ mod tests {
             assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
         }
         assert!(parse("ottla consume t -g g --partition 1").is_err());
-        assert!(parse("ottla consume t --offset 1").is_err());
     }
 }
