@@ -3,6 +3,7 @@
 use engine_runtime::{Runtime, RuntimeOptions};
 
 use super::configure::configure;
+use super::next_step;
 use crate::args::FormatArgs;
 use crate::exit::Exit;
 use crate::logging;
@@ -36,7 +37,7 @@ pub(crate) fn run(args: FormatArgs) -> Exit {
             Exit::Clean
         }
         Err(error) => {
-            logging::fatal(&error);
+            logging::fatal(next_step::told(&error, &path));
             Exit::from(&error)
         }
     }

@@ -4,6 +4,7 @@ mod client;
 mod config_check;
 mod configure;
 mod format;
+mod next_step;
 mod recover;
 mod server;
 mod sources;

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use engine_log::{Found, IoMode, Progress, RecoveryReport, StoreError};
+use engine_log::{Found, IoMode, Progress, StoreError};
 use engine_runtime::{Runtime, RuntimeOptions, fs};
 
+use super::next_step;
 use crate::exit::Exit;
 use crate::logging;
 
@@ -30,7 +31,12 @@ pub(crate) fn run(directory: PathBuf) -> Exit {
             return Exit::Directory;
         }
         Err(error) => {
-            logging::fatal(format_args!("cannot lock {}: {error}", directory.display()));
+            let step = next_step::of_refusal(&error, true, &directory);
+            logging::fatal(format_args!(
+                "cannot lock {}: {error}; {}",
+                directory.display(),
+                step.unwrap_or_default()
+            ));
             return Exit::Configuration;
         }
     };
@@ -47,11 +53,17 @@ pub(crate) fn run(directory: PathBuf) -> Exit {
     drop(lock);
     match recovered {
         Ok(report) => {
-            println!("{}", summary(&directory, &report));
+            println!("{}", summary(&directory, report.found, report.logs.len()));
             Exit::Clean
         }
         Err(error) => {
-            logging::fatal(&error);
+            let step = match &error {
+                StoreError::Damaged(_) => next_step::of_damage(&error.to_string(), &directory),
+                StoreError::Io { error, .. } => next_step::of_refusal(error, false, &directory),
+                _ => None,
+            };
+            let step = step.map(|step| format!("; {step}"));
+            logging::fatal(format_args!("{error}{}", step.unwrap_or_default()));
             match error {
                 StoreError::Damaged(_) | StoreError::ForeignAfterCrash { .. } => Exit::Damaged,
                 StoreError::Io { .. }
@@ -72,17 +84,20 @@ fn told(progress: Progress) {
     }
 }
 
-fn summary(directory: &Path, report: &RecoveryReport) -> String {
+fn summary(directory: &Path, found: Found, log_count: usize) -> String {
     let directory = directory.display();
-    let logs = report.logs.len();
-    match report.found {
+    let logs = match log_count {
+        1 => "1 partition".to_owned(),
+        count => format!("{count} partitions"),
+    };
+    match found {
         Found::CleanStop => format!("{directory} was stopped clean: nothing was done."),
         Found::OurCrash => format!(
-            "{directory} was recovered from the journal, {logs} partitions: Apache Kafka can start on it."
+            "{directory} was recovered from the journal, {logs}: Apache Kafka can start on it."
         ),
-        Found::KafkasCrash => format!(
-            "{directory} had no journal: {logs} partitions were scanned: Apache Kafka can start on it."
-        ),
+        Found::KafkasCrash => {
+            format!("{directory} had no journal; scanned: {logs}. Apache Kafka can start on it.")
+        }
     }
 }
 
@@ -92,16 +107,12 @@ mod tests {
 
     #[test]
     fn says_what_was_found() {
-        let report = |found| RecoveryReport {
-            found,
-            logs: Vec::new(),
-            unknown: Vec::new(),
-        };
-        let text = summary(Path::new("/d"), &report(Found::OurCrash));
-        assert!(
-            text.contains("/d was recovered from the journal, 0 partitions"),
-            "{text}"
-        );
-        assert!(summary(Path::new("/d"), &report(Found::CleanStop)).contains("nothing"));
+        let text = |found, log_count| summary(Path::new("/d"), found, log_count);
+        let ours = text(Found::OurCrash, 2);
+        let expected = "/d was recovered from the journal, 2 partitions:";
+        assert!(ours.contains(expected), "{ours}");
+        let one = text(Found::KafkasCrash, 1);
+        assert!(one.contains("scanned: 1 partition."), "{one}");
+        assert!(text(Found::CleanStop, 0).contains("nothing"));
     }
 }

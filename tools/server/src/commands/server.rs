@@ -1,14 +1,17 @@
 //! `ottla server`: a broker from configuration to clean stop.
 
-use std::io::Write as _;
-use std::net::SocketAddr;
+use std::io::{self, Write as _};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use net_broker::Ready;
+use net_broker::config::ListenerConfig;
 use tools_http::MetricsPage;
 
 use super::configure::configure;
+use super::next_step;
 use crate::args::ConfigArgs;
 use crate::config::{MetricsSettings, Settings};
 use crate::exit::Exit;
@@ -23,6 +26,10 @@ pub(crate) fn run(args: ConfigArgs) -> Exit {
     let Some(Settings { broker, metrics }) = configure(args) else {
         return Exit::Configuration;
     };
+    if let Some(error) = broker.listeners.iter().find_map(not_ours) {
+        logging::fatal(error);
+        return Exit::Configuration;
+    }
     // Before the first thread, so that no other thread is ended by a signal.
     if let Err(error) = engine_runtime::block_shutdown_signals() {
         logging::fatal(format_args!("cannot wait for signals: {error}"));
@@ -39,14 +46,16 @@ pub(crate) fn run(args: ConfigArgs) -> Exit {
     // A start that fails has something else to tell than that there is no page. Taken once, by
     // the broker that serves.
     let page = Mutex::new(page);
+    let directory = broker.log_dir.clone();
     let on_ready = move |ready: Ready| {
         let line = ready_line(&ready);
+        tracing::info!("data in {}", absolute(&directory));
         if let Some(told) = told_elsewhere(&ready.listeners, &ready.advertised) {
             tracing::info!("clients are told to connect to {told}");
         }
         serve_metrics(take(&page), ready);
         // Somebody may have closed our output; the broker serves all the same.
-        let mut out = std::io::stdout().lock();
+        let mut out = io::stdout().lock();
         let _ = writeln!(out, "{line}").and_then(|()| out.flush());
     };
     tracing::debug!(
@@ -55,13 +64,37 @@ pub(crate) fn run(args: ConfigArgs) -> Exit {
         broker.log_dir.display(),
         broker.memory_bytes
     );
+    let directory = broker.log_dir.clone();
     match net_broker::run(broker, on_ready) {
         Ok(()) => Exit::Clean,
         Err(error) => {
-            logging::fatal(&error);
+            logging::fatal(next_step::told(&error, &directory));
             Exit::from(&error)
         }
     }
+}
+
+/// Why the listener's address cannot be bound whatever its port: it is another machine's.
+fn not_ours(listener: &ListenerConfig) -> Option<String> {
+    // Any protocol and port tells; these take nothing away from anybody.
+    let error = UdpSocket::bind((listener.bind.ip(), 0)).err()?;
+    (error.kind() == io::ErrorKind::AddrNotAvailable).then(|| {
+        format!(
+            "cannot listen on {}://{}: {} is no address of this machine; set listeners to one of \
+             its own, or to 0.0.0.0 for all of them, and advertised.listeners to what clients \
+             connect to",
+            listener.name,
+            listener.bind,
+            listener.bind.ip()
+        )
+    })
+}
+
+/// The directory as somebody finds it who does not know where the broker was started.
+fn absolute(directory: &Path) -> String {
+    let absolute = std::path::absolute(directory);
+    let shown = absolute.as_deref().unwrap_or(directory).display();
+    shown.to_string()
 }
 
 /// What became of the metrics page.
@@ -154,6 +187,33 @@ fn shown(name: &str, host: &str, port: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_of_another_machine_is_told_as_one() {
+        let told = |address: &str| {
+            not_ours(&ListenerConfig {
+                name: "PLAINTEXT".to_owned(),
+                bind: address.parse().unwrap(),
+                advertised_host: "h".to_owned(),
+                advertised_port: None,
+            })
+        };
+        // Of the block for documentation.
+        let text = told("192.0.2.1:9092").unwrap();
+        assert!(text.contains("192.0.2.1 is no address of"), "{text}");
+        assert!(text.contains("PLAINTEXT://192.0.2.1:9092"), "{text}");
+        for ours in ["127.0.0.1:9092", "0.0.0.0:9092"] {
+            assert_eq!(told(ours), None);
+        }
+    }
+
+    #[test]
+    fn the_data_directory_is_named_from_the_root() {
+        let here = std::env::current_dir().unwrap();
+        let expected = here.join("data").display().to_string();
+        assert_eq!(absolute(Path::new("data")), expected);
+        assert_eq!(absolute(Path::new("/d")), "/d");
+    }
 
     #[test]
     fn only_what_is_told_otherwise_is_said() {
