@@ -299,7 +299,7 @@ fn check_derived(
     found: &[Stored],
 ) -> Result<(), String> {
     check_txns(image, folder, state, found)?;
-    check_producers(image, folder, state)
+    check_producers(image, folder, state, found)
 }
 
 /// The transaction indexes list what the log's batches aborted.
@@ -349,9 +349,14 @@ fn check_txns(
     ))
 }
 
-/// The producer snapshot at the log's end tells of every producer, also of those whose records
-/// were trimmed: one that is told an older sequence number refuses the next batch.
-fn check_producers(image: &Image, folder: &Path, state: &[Stored]) -> Result<(), String> {
+/// The newest producer snapshot and the batches behind it tell of every producer, also of those whose
+/// records were trimmed: one that is told an older sequence number refuses the next batch.
+fn check_producers(
+    image: &Image,
+    folder: &Path,
+    state: &[Stored],
+    batches: &[Stored],
+) -> Result<(), String> {
     let mut expected = ProducerState::default();
     let mut end_offset = 0;
     for (_, bytes) in state {
@@ -367,10 +372,17 @@ fn check_producers(image: &Image, folder: &Path, state: &[Stored]) -> Result<(),
         .collect();
     snapshots.sort();
     let mut found = ProducerState::default();
+    // Without any there were no producers: a load does not look for them.
     if let Some(newest) = snapshots.last() {
         let bytes = image.file(newest).unwrap_or_default();
         decode_into(&bytes, &mut found, 0, i64::MAX)
             .map_err(|error| format!("{}: {error}", newest.display()))?;
+        let name = newest.file_stem().unwrap_or_default().to_string_lossy();
+        let from: i64 = name.parse().map_err(|_| format!("{name} is no offset"))?;
+        for (_, bytes) in batches.iter().filter(|(offset, _)| *offset >= from) {
+            let batch = BatchView::read(bytes).map_err(|error| error.to_string())?;
+            found.replay(&batch).map_err(|error| error.to_string())?;
+        }
     }
     let (found, expected) = (known(&found), known(&expected));
     if found == expected {
