@@ -16,6 +16,7 @@ use net_wire::{ApiKey, ErrorCode, Request};
 use crate::address::HostPort;
 use crate::connection::{Connection, ConnectionOptions, Frame};
 use crate::error::ClientError;
+use crate::progress::Progress;
 use crate::retry::Retry;
 
 /// How to reach a cluster.
@@ -75,6 +76,7 @@ pub struct Cluster {
     topics: BTreeMap<String, Topic>,
     cluster_id: Option<String>,
     controller_id: i32,
+    progress: Progress,
 }
 
 impl Cluster {
@@ -92,9 +94,16 @@ impl Cluster {
             topics: BTreeMap::new(),
             cluster_id: None,
             controller_id: -1,
+            progress: Progress::default(),
         };
         cluster.refresh(Some(&[])).await?;
         Ok(cluster)
+    }
+
+    /// How what is repeated gets on.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// The brokers by id.
@@ -182,6 +191,7 @@ impl Cluster {
                 Err(error) if error.is_retriable() => error,
                 Err(error) => return Err(error),
             };
+            self.progress.note(&error);
             match retry.next_wait(now()) {
                 Some(wait) => sleep(wait).await,
                 None => return Err(error),
@@ -349,6 +359,7 @@ impl Cluster {
                 Err(error) if self.waits_for(&error) => error,
                 Err(error) => return Err(error),
             };
+            self.progress.note(&error);
             match retry.next_wait(now()) {
                 Some(wait) => sleep(wait).await,
                 None => return Err(error),

@@ -101,6 +101,8 @@ impl GroupMembership {
     /// When the coordinator refuses for good, or the retry time is over.
     pub async fn join(&mut self, cluster: &mut Cluster) -> Result<Vec<(String, i32)>, ClientError> {
         let mut retry = Retry::new(now());
+        let progress = cluster.progress();
+        let _begun = progress.begin(now(), retry.deadline());
         loop {
             let error = match self.join_once(cluster).await {
                 Ok(partitions) => {
@@ -109,6 +111,9 @@ impl GroupMembership {
                 }
                 Err(error) => error,
             };
+            if !matches!(error.code(), Some(ErrorCode::MEMBER_ID_REQUIRED)) {
+                progress.note(&error);
+            }
             // Asking again at once with what the error taught is part of the protocol.
             let again = match self.note(&error) {
                 Noted::AskAgain => Some(Duration::ZERO),

@@ -22,6 +22,7 @@ mod offsets;
 mod outcome;
 mod partitioner;
 mod producer;
+mod progress;
 mod retry;
 mod split;
 
@@ -41,3 +42,4 @@ pub use group::{GroupEvent, GroupMembership, GroupOptions};
 pub use outcome::{Delivery, Undelivered, UndeliveredBatch};
 pub use partitioner::{murmur2, partition_for_key};
 pub use producer::{Acks, Producer, ProducerOptions, ProducerRecord};
+pub use progress::{Progress, Waiting};

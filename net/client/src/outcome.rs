@@ -3,10 +3,13 @@
 //! Owned by the producer, on its core. Numbers of records are for whoever sends the lines of a
 //! file and has to say where to go on: they count from 1 in the order in which records were sent.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
+use engine_base::TopicId;
 use net_wire::ErrorCode;
-use net_wire::message::produce::PartitionProduceResponse;
+use net_wire::message::ProduceResponse;
+use net_wire::message::produce::{PartitionProduceResponse, TopicProduceResponse};
 
 use crate::error::ClientError;
 
@@ -43,6 +46,19 @@ pub struct UndeliveredBatch {
     pub at_fault: Option<u64>,
 }
 
+/// Topic and partition.
+pub(crate) type Place = (String, i32);
+
+/// What each partition shall get, in order. The first is under way; there are others only where
+/// one was cut into smaller ones. Never empty.
+pub(crate) type Waiting = BTreeMap<Place, VecDeque<Batch>>;
+
+/// How many records they hold.
+pub(crate) fn record_count(waiting: &Waiting) -> usize {
+    let batches = waiting.values().flatten();
+    batches.map(|batch| batch.record_count).sum()
+}
+
 /// A batch to be sent.
 pub(crate) struct Batch {
     pub(crate) bytes: Vec<u8>,
@@ -68,6 +84,14 @@ pub(crate) struct Outcome {
     pub(crate) refused: Vec<UndeliveredBatch>,
     /// The first refusal.
     pub(crate) error: Option<ClientError>,
+}
+
+impl Outcome {
+    /// Records that arrived.
+    pub(crate) fn arrived(&self) -> usize {
+        let deliveries = self.deliveries.iter();
+        deliveries.map(|delivery| delivery.record_count).sum()
+    }
 }
 
 /// A broker's refusal of one batch.
@@ -140,6 +164,23 @@ pub(crate) fn add(records: &mut Vec<Range<u64>>, number: u64) {
 pub(crate) fn number_at(records: &[Range<u64>], index: u64) -> Option<u64> {
     let mut numbers = records.iter().cloned().flatten();
     numbers.nth(usize::try_from(index).ok()?)
+}
+
+/// What the answer says of one place.
+pub(crate) fn result_of<'a>(
+    response: &'a ProduceResponse<'a>,
+    place: &Place,
+    id: TopicId,
+) -> Option<&'a PartitionProduceResponse<'a>> {
+    let (topic, partition) = place;
+    let named = |candidate: &&TopicProduceResponse<'_>| {
+        candidate.name == topic.as_str() || (!id.is_zero() && candidate.topic_id == id)
+    };
+    let topic = response.responses.iter().find(named)?;
+    topic
+        .partition_responses
+        .iter()
+        .find(|result| result.index == *partition)
 }
 
 #[cfg(test)]

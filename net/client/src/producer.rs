@@ -12,17 +12,19 @@ use std::time::Duration;
 use engine_base::{Timestamp, TopicId};
 use engine_record::{BatchBuilder, BatchOptions, Compression, Compressor, Header};
 use engine_runtime::{now, random_u64, sleep, wall_clock_ms};
-use net_wire::message::produce::{
-    PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
-};
-use net_wire::message::{InitProducerIdRequest, ProduceResponse};
+use net_wire::message::InitProducerIdRequest;
+use net_wire::message::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use net_wire::{ApiKey, ErrorCode};
 
 use crate::cluster::Cluster;
 use crate::error::ClientError;
 use crate::limits::{BATCH_SIZE_BYTES, PRODUCER_BUFFER_BYTES, REQUEST_TIMEOUT, RETRY_TIMEOUT};
-use crate::outcome::{Batch, Delivery, Outcome, Refusal, Undelivered, add, outcome};
+use crate::outcome::{
+    Batch, Delivery, Outcome, Place, Refusal, Undelivered, Waiting, add, outcome, record_count,
+    result_of,
+};
 use crate::partitioner::partition_for_key;
+use crate::progress::Progress;
 use crate::retry::Retry;
 use crate::split;
 
@@ -78,13 +80,6 @@ pub struct ProducerRecord<'a> {
     /// Its headers.
     pub headers: &'a [Header<'a>],
 }
-
-/// Topic and partition.
-type Place = (String, i32);
-
-/// What each partition shall get, in order. The first is under way; there are others only where
-/// one was cut into smaller ones. Never empty.
-type Waiting = BTreeMap<Place, VecDeque<Batch>>;
 
 /// A batch while records are added.
 struct Filling {
@@ -170,6 +165,12 @@ impl Producer {
         Ok(deliveries)
     }
 
+    /// How sending gets on.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.cluster.progress()
+    }
+
     /// Bytes collected and not yet sent.
     #[must_use]
     pub fn buffered_bytes(&self) -> usize {
@@ -233,10 +234,14 @@ impl Producer {
         outcome: &mut Outcome,
     ) -> Result<(), ClientError> {
         let mut retry = Retry::within(now(), self.options.delivery_timeout);
+        let progress = self.cluster.progress();
+        let _begun = progress.begin(now(), retry.deadline());
         while !waiting.is_empty() {
+            progress.count(now(), record_count(waiting), outcome.arrived());
             let Some(error) = self.send_round(waiting, outcome).await? else {
                 continue;
             };
+            progress.note(&error);
             match retry.next_wait(now()) {
                 Some(wait) => sleep(wait).await,
                 None => return Err(error),
@@ -459,6 +464,8 @@ impl Producer {
             ..Default::default()
         };
         let mut retry = Retry::new(now());
+        let progress = self.cluster.progress();
+        let _begun = progress.begin(now(), retry.deadline());
         loop {
             let frame = self.cluster.call_any(&request).await?;
             let response = frame.read()?;
@@ -467,6 +474,7 @@ impl Producer {
             let Err(error) = checked else {
                 return Ok((response.producer_id, response.producer_epoch));
             };
+            progress.note(&error);
             match retry.next_wait(now()).filter(|_| error.is_retriable()) {
                 Some(wait) => sleep(wait).await,
                 None => return Err(error),
@@ -477,20 +485,4 @@ impl Producer {
 
 fn header_size(header: &Header<'_>) -> usize {
     header.key.len() + header.value.map_or(0, <[u8]>::len)
-}
-
-fn result_of<'a>(
-    response: &'a ProduceResponse<'a>,
-    place: &Place,
-    id: TopicId,
-) -> Option<&'a PartitionProduceResponse<'a>> {
-    let (topic, partition) = place;
-    let named = |candidate: &&net_wire::message::produce::TopicProduceResponse<'_>| {
-        candidate.name == topic.as_str() || (!id.is_zero() && candidate.topic_id == id)
-    };
-    let topic = response.responses.iter().find(named)?;
-    topic
-        .partition_responses
-        .iter()
-        .find(|result| result.index == *partition)
 }

@@ -27,6 +27,11 @@ impl Retry {
         }
     }
 
+    /// When it is given up.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
     /// How long to wait before the next try; `None` when there should be none.
     pub(crate) fn next_wait(&mut self, now: Instant) -> Option<Duration> {
         let wait = self.wait;

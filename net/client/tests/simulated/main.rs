@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod broker;
+mod progress;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
