@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufWriter, Write, stdout};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use engine_base::Instant;
 use engine_runtime::now;
 use net_client::{
@@ -17,6 +17,8 @@ use crate::bootstrap::Bootstrap;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{self, still_read};
+use crate::record_line::{Part, line};
+use crate::stall::{self, Awaited};
 
 /// Of `ottla consume`.
 #[derive(Debug, Args)]
@@ -64,16 +66,6 @@ pub struct ConsumeArgs {
     print: Vec<Part>,
 }
 
-/// A part of a record's line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Part {
-    Timestamp,
-    Partition,
-    Offset,
-    Headers,
-    Key,
-}
-
 /// Runs the command.
 pub(crate) async fn run(args: ConsumeArgs) -> Result<(), Failure> {
     check_place(&args)?;
@@ -82,6 +74,13 @@ pub(crate) async fn run(args: ConsumeArgs) -> Result<(), Failure> {
     let ended = match interrupt.or(Session::open(&args)).await {
         Some(session) => {
             let mut session = session?;
+            if let Some(group) = args.group.clone() {
+                stall::watch(
+                    Awaited::Group(group),
+                    session.cluster.progress(),
+                    &interrupt,
+                );
+            }
             let ended = session.consume(&args, &interrupt).await;
             session.leave().await;
             printed = session.printed;
@@ -388,70 +387,9 @@ fn within(offset: i64, earliest: i64, latest: i64) -> Result<(), String> {
     })
 }
 
-/// A record's line, its parts in the order of Kafka's console consumer.
-fn line(record: &ConsumedRecord, parts: &[Part]) -> Vec<u8> {
-    let mut line = Vec::new();
-    let has = |part| parts.contains(&part);
-    if has(Part::Timestamp) {
-        line.extend(format!("CreateTime:{}\t", record.timestamp).into_bytes());
-    }
-    if has(Part::Partition) {
-        line.extend(format!("Partition:{}\t", record.partition).into_bytes());
-    }
-    if has(Part::Offset) {
-        line.extend(format!("Offset:{}\t", record.offset).into_bytes());
-    }
-    if has(Part::Headers) {
-        let headers: Vec<Vec<u8>> = record
-            .headers
-            .iter()
-            .map(|(key, value)| [key, &b":"[..], value.as_deref().unwrap_or(NULL)].concat())
-            .collect();
-        let none = vec![b"NO_HEADERS".to_vec()];
-        let shown = if headers.is_empty() { &none } else { &headers };
-        line.extend(shown.join(&b","[..]));
-        line.push(b'\t');
-    }
-    if has(Part::Key) {
-        line.extend_from_slice(record.key.as_deref().unwrap_or(NULL));
-        line.push(b'\t');
-    }
-    line.extend_from_slice(record.value.as_deref().unwrap_or(NULL));
-    line.push(b'\n');
-    line
-}
-
-const NULL: &[u8] = b"null";
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn prints_parts_in_kafkas_order() {
-        let record = ConsumedRecord {
-            topic: "t".into(),
-            partition: 3,
-            offset: 42,
-            timestamp: 1000,
-            key: None,
-            value: Some(b"v".to_vec()),
-            headers: vec![(b"h".to_vec(), Some(b"1".to_vec())), (b"h".to_vec(), None)],
-        };
-        let all = [
-            Part::Key,
-            Part::Headers,
-            Part::Offset,
-            Part::Partition,
-            Part::Timestamp,
-        ];
-        let text = String::from_utf8(line(&record, &all)).unwrap();
-        assert_eq!(
-            text,
-            "CreateTime:1000\tPartition:3\tOffset:42\th:1,h:null\tnull\tv\n"
-        );
-        assert_eq!(line(&record, &[]), b"v\n");
-    }
 
     #[test]
     fn an_offset_is_between_the_ends_of_its_partition() {

@@ -4,11 +4,13 @@
 //! word to the broker, so that no stage of a command dies without putting its affairs in order.
 //! It never decides how a command ends: it tells that it should.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use engine_runtime::{Either, Notify, block_shutdown_signals, now, race, shutdown_signal, spawn};
+
+use crate::output;
 
 /// Whether the operator asked the command to end. Clones share it.
 #[derive(Clone)]
@@ -19,7 +21,11 @@ pub(crate) struct Interrupt {
 struct Shared {
     is_set: Cell<bool>,
     set: Notify,
+    last_words: RefCell<Option<LastWords>>,
 }
+
+/// What is told when the operator does not want to wait.
+type LastWords = Box<dyn Fn() -> String>;
 
 impl Interrupt {
     /// From now on the first SIGINT or SIGTERM is told instead of ending the process. A later one
@@ -35,6 +41,7 @@ impl Interrupt {
                 while shutdown_signal().await.is_ok() {
                     told.set();
                     if now().since(*first.get_or_insert_with(now)) > SAME_INTERRUPT {
+                        told.say_last_words();
                         std::process::exit(INTERRUPTED);
                     }
                 }
@@ -49,6 +56,7 @@ impl Interrupt {
             shared: Rc::new(Shared {
                 is_set: Cell::new(false),
                 set: Notify::new(),
+                last_words: RefCell::default(),
             }),
         }
     }
@@ -56,6 +64,17 @@ impl Interrupt {
     fn set(&self) {
         self.shared.is_set.set(true);
         self.shared.set.notify_all();
+    }
+
+    /// What to tell when a later signal ends the process: what was done until then.
+    pub(crate) fn at_giving_up(&self, words: impl Fn() -> String + 'static) {
+        *self.shared.last_words.borrow_mut() = Some(Box::new(words));
+    }
+
+    fn say_last_words(&self) {
+        if let Some(words) = &*self.shared.last_words.borrow() {
+            output::note(&words());
+        }
     }
 
     /// Whether it came.

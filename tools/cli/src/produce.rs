@@ -1,15 +1,17 @@
 //! `ottla produce`: lines of a file or of standard input become records.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{IsTerminal as _, stderr, stdin};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use clap::{Args, ValueEnum};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use net_client::{
     Acks, ClientError, Compression, Delivery, Producer, ProducerOptions, ProducerRecord,
-    Undelivered,
+    Undelivered, Waiting,
 };
 use net_wire::ErrorCode;
 
@@ -18,6 +20,7 @@ use crate::bootstrap::Bootstrap;
 use crate::failure::Failure;
 use crate::interrupt::{INTERRUPTED, Interrupt};
 use crate::lines::Lines;
+use crate::stall::{self, Awaited};
 use crate::{output, undelivered};
 
 /// Of `ottla produce`.
@@ -33,7 +36,8 @@ Each line becomes a record. Records with the same key go to the same partition, 
 Kafka's Java client would choose. A line counts as delivered when every in-sync replica has it,
 and is never written twice, however often it had to be sent.
 
-Ctrl-C sends what was read so far, tells how much that is, and ends with exit code 130.")]
+Ctrl-C sends what was read so far, tells how much that is, and ends with exit code 130. While the
+broker takes nothing, it is tried again for two minutes; a second Ctrl-C gives up before.")]
 pub struct ProduceArgs {
     #[command(flatten)]
     bootstrap: Bootstrap,
@@ -90,17 +94,27 @@ fn separator(text: &str) -> Result<String, String> {
 pub(crate) async fn run(args: ProduceArgs) -> Result<(), Failure> {
     let interrupt = Interrupt::install();
     let mut session = Session {
-        sent: 0,
+        sent: Rc::default(),
         is_interrupted: false,
     };
-    let ended = match interrupt.or(producer(&args)).await {
-        Some(producer) => session.send_input(producer?, &args, &interrupt).await,
+    let ended = match interrupt.or(producer(&args, &interrupt)).await {
+        Some(producer) => {
+            let producer = producer?;
+            let (progress, topic) = (producer.progress(), args.topic.clone());
+            let sent = session.sent.clone();
+            interrupt.at_giving_up(move || gave_up(sent.get(), progress.waiting(), &topic));
+            session.send_input(producer, &args, &interrupt).await
+        }
         None => {
             session.is_interrupted = true;
             Ok(())
         }
     };
-    output::note(&format!("Sent {} records to {}.", session.sent, args.topic));
+    output::note(&format!(
+        "Sent {} records to {}.",
+        session.sent.get(),
+        args.topic
+    ));
     if ended.is_ok() && session.is_interrupted {
         // A script must not take the part for the whole.
         std::process::exit(INTERRUPTED);
@@ -108,8 +122,20 @@ pub(crate) async fn run(args: ProduceArgs) -> Result<(), Failure> {
     ended
 }
 
-async fn producer(args: &ProduceArgs) -> Result<Producer, Failure> {
+/// What is told of a command that was not waited for.
+fn gave_up(sent: usize, waiting: Option<Waiting>, topic: &str) -> String {
+    // Those of a flush that is not done count already.
+    let (left, arrived) = waiting.map_or((0, 0), |it| (it.left, it.arrived));
+    format!(
+        "Sent {} records to {topic}; gave up on {} that may still have arrived.",
+        sent + arrived,
+        stall::lines(left)
+    )
+}
+
+async fn producer(args: &ProduceArgs, interrupt: &Interrupt) -> Result<Producer, Failure> {
     let mut cluster = args.bootstrap.connect().await?;
+    stall::watch(Awaited::Lines, cluster.progress(), interrupt);
     // A wrong topic is told before the first line is typed.
     cluster.topic(&args.topic).await?;
     let options = ProducerOptions {
@@ -142,11 +168,15 @@ fn progress(size_bytes: u64) -> ProgressBar {
 /// What became of the input.
 struct Session {
     /// Records that were acknowledged, or handed to the system with acks=0.
-    sent: usize,
+    sent: Rc<Cell<usize>>,
     is_interrupted: bool,
 }
 
 impl Session {
+    fn count(&self, deliveries: &[Delivery]) {
+        self.sent.set(self.sent.get() + records(deliveries));
+    }
+
     async fn send_input(
         &mut self,
         mut producer: Producer,
@@ -183,7 +213,7 @@ impl Session {
             Err(Failure::Client(error)) => Err(error),
             read => match producer.flush().await {
                 Ok(deliveries) => {
-                    self.sent += records(&deliveries);
+                    self.count(&deliveries);
                     return read;
                 }
                 Err(error) => Err(error),
@@ -191,7 +221,7 @@ impl Session {
         };
         ended.map_err(|error| match producer.take_undelivered() {
             Some(undelivered) => {
-                self.sent += records(&undelivered.deliveries);
+                self.count(&undelivered.deliveries);
                 refused(error, &undelivered, args)
             }
             None => error.into(),
@@ -215,11 +245,13 @@ impl Session {
                 }
                 number += 1;
                 let record = record_of(line, number, args)?;
-                self.sent += records(&producer.send(record).await?);
+                let deliveries = producer.send(record).await?;
+                self.count(&deliveries);
             }
             // Reading may wait for a person: what was typed goes out first.
             if !input.lines.has_more() && producer.buffered_bytes() > 0 {
-                self.sent += records(&producer.flush().await?);
+                let deliveries = producer.flush().await?;
+                self.count(&deliveries);
             }
             let Some(read) = interrupt.or(input.lines.more()).await else {
                 self.is_interrupted = true;
@@ -338,6 +370,7 @@ fn split_once<'a>(line: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine_base::Instant;
 
     #[test]
     fn a_line_splits_at_its_first_separator() {
@@ -383,6 +416,21 @@ mod tests {
         assert!(unkeyed.contains("--key-separator"), "{unkeyed}");
         let keyed = shown(ErrorCode::INVALID_RECORD, "produce y -K :");
         assert!(!keyed.contains("--key-separator"), "{keyed}");
+    }
+
+    #[test]
+    fn giving_up_tells_what_arrived_and_what_is_not_known() {
+        let waiting = Waiting {
+            since: Instant(0),
+            until: Instant(0),
+            why: None,
+            left: 1,
+            arrived: 4,
+        };
+        assert_eq!(
+            gave_up(10, Some(waiting), "t"),
+            "Sent 14 records to t; gave up on 1 line that may still have arrived."
+        );
     }
 
     #[test]
