@@ -104,6 +104,7 @@ impl LogInner {
     ) -> Result<Option<Appended>, AppendError> {
         match self.shared.condition.get() {
             Condition::Open => {}
+            Condition::DiskFull if self.uses_reserve.get() && self.shared.has_reserve(0) => {}
             Condition::DiskFull => return Err(AppendError::DiskFull),
             Condition::Closing | Condition::Failed => return Err(AppendError::Failed),
         }
@@ -124,6 +125,8 @@ impl LogInner {
         }
         let pending = self.shared.pending_bytes.get();
         let is_full = pending > 0 && pending + info.size_bytes > PENDING_SIZE_BYTES_MAX;
+        // What others accepted may wait for the room that this append makes.
+        let is_full = is_full && !self.uses_reserve.get();
         if is_full || state.is_frozen || !state.is_tail_ready() {
             return Err(AppendError::Busy);
         }

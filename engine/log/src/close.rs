@@ -49,6 +49,12 @@ impl LogStore {
         if !shared.is_failed() {
             shared.condition.set(Condition::Closing);
         }
+        // What a full disk kept waiting is tried once more, with all the space there is.
+        for log in shared.logs() {
+            if !log.state.borrow().pending.is_empty() {
+                shared.mark_dirty(&log);
+            }
+        }
         shared.commit_wake.notify_one();
         shared.background_wake.notify_one();
         shared.derive_wake.notify_one();
@@ -64,6 +70,9 @@ impl LogStore {
         }
         while self.journal.borrow().is_none() {
             shared.progress.wait().await;
+        }
+        if shared.is_out_of_space.get() {
+            return Err(StoreError::DiskFull);
         }
         if shared.is_failed() {
             return Err(StoreError::Failed);

@@ -118,10 +118,14 @@ impl LogInner {
             let segment = state.segment(segment_base).ok_or(StoreError::Failed)?;
             // The last step stops at the segment's limit: a roll comes before it.
             let limit = align_up(state.config.segment_size_bytes(), BLOCK);
-            let step = segment.file_size_bytes + segment.extend_size_bytes;
+            let ahead = self.step_within_space(segment.extend_size_bytes);
+            let step = segment.file_size_bytes + ahead;
             let from = align_up(segment.file_size_bytes, BLOCK);
             (from, align_up(step.min(limit).max(end), BLOCK))
         };
+        if !self.may_grow(until.saturating_sub(from)) {
+            return Err(StoreError::DiskFull);
+        }
         let is_allocated = from < until && self.allocate(&file, from, until).await?;
         if !is_allocated {
             prewrite(&file, from, until).await?;

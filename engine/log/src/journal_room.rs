@@ -125,7 +125,7 @@ impl Pipeline {
             if self.shared.is_failed() {
                 return Err(StoreError::Failed);
             }
-            self.take_new_file()?;
+            let has_space = self.take_new_file()?;
             let fits = self.journal.fits(payload_size);
             if fits && !(self.is_file_due() && self.may_begin_file()) {
                 return Ok(());
@@ -138,6 +138,10 @@ impl Pipeline {
                 let full = std::io::ErrorKind::StorageFull.into();
                 let directory = &self.shared.config.directory;
                 return Err(StoreError::io("extending the journal in", directory)(full));
+            }
+            // A stop does not wait for space.
+            if !has_space && self.shared.condition.get() == Condition::Closing {
+                return Err(StoreError::DiskFull);
             }
             if self.shared.condition.get() == Condition::DiskFull {
                 sleep(SPACE_RETRY_AFTER).await;
@@ -180,12 +184,25 @@ impl Pipeline {
     }
 
     /// Begins making the next journal file for commits, or the one that is left to others. On a
-    /// full disk it waits until there is space.
+    /// full disk it waits until there is space, but for what makes room: that is what the reserve
+    /// is for.
     fn prepare_file_ahead(&mut self) {
         let is_full = self.shared.condition.get() == Condition::DiskFull;
-        if self.journal.file_count() < FILES_MAX && !is_full {
+        let has_space = || self.has_urgent() && self.shared.has_reserve(self.file_size_bytes());
+        if self.journal.file_count() < FILES_MAX && (!is_full || has_space()) {
             self.prepare_file();
         }
+    }
+
+    fn file_size_bytes(&self) -> u64 {
+        self.journal.options().file_size_bytes
+    }
+
+    /// Whether something waits for a commit that makes room on a full disk.
+    fn has_urgent(&self) -> bool {
+        let dirty = self.shared.dirty.borrow();
+        let mut logs = dirty.iter().filter_map(|&key| self.shared.log(key));
+        logs.any(|log| log.is_urgent())
     }
 
     fn prepare_file(&mut self) {
@@ -208,8 +225,8 @@ impl Pipeline {
         .detach();
     }
 
-    /// Adds the file that was made since the last time.
-    pub(crate) fn take_new_file(&mut self) -> Result<(), StoreError> {
+    /// Adds the file that was made since the last time; `false` when there was no space for it.
+    pub(crate) fn take_new_file(&mut self) -> Result<bool, StoreError> {
         let new_file = &mut *self.new_file.borrow_mut();
         match std::mem::take(new_file) {
             NewFile::None => {}
@@ -217,14 +234,18 @@ impl Pipeline {
             NewFile::Ready(file) => {
                 self.journal.add_file(file);
                 let size_bytes = &self.shared.journal_size_bytes;
-                size_bytes.set(size_bytes.get() + self.journal.options().file_size_bytes);
+                size_bytes.set(size_bytes.get() + self.file_size_bytes());
             }
-            NewFile::Failed(error) => match journal_error(error) {
-                error if error.is_disk_full() => self.shared.enter_disk_full(),
-                error => return Err(error),
-            },
+            NewFile::Failed(error) => {
+                let error = journal_error(error);
+                if !error.is_disk_full() {
+                    return Err(error);
+                }
+                self.shared.enter_disk_full();
+                return Ok(false);
+            }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Gives back the journal files that the background loop has made superfluous.
@@ -282,8 +303,9 @@ impl Pipeline {
         self.shared.empty_pool().await;
         let config = &self.shared.config;
         let space = engine_runtime::fs::disk_space(&config.directory);
-        let has_space =
-            space.is_ok_and(|space| space.available_bytes >= config.free_space_bytes_min);
+        // What was accepted and waits takes its part of it at once.
+        let needed_bytes = config.free_space_bytes_min + self.shared.pending_bytes.get() as u64;
+        let has_space = space.is_ok_and(|space| space.available_bytes >= needed_bytes);
         if has_space && self.shared.condition.get() == Condition::DiskFull {
             tracing::info!(
                 "{}: space is back, appends go on",

@@ -55,6 +55,7 @@ mod segment;
 mod segment_files;
 mod segment_lru;
 mod shared;
+mod space;
 mod store;
 mod sync;
 mod time_index;

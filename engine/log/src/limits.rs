@@ -111,8 +111,13 @@ pub const SCAN_SIZE_BYTES_MIN: usize = 16 * KIB;
 /// See [`SCAN_SIZE_BYTES_MIN`].
 pub const SCAN_SIZE_BYTES_MAX: usize = MIB;
 
-/// Free space below which appends are refused while reads, deletes and retention go on.
+/// Free space below which appends are refused, but those of logs that use the reserve; reads,
+/// deletes and retention go on.
 pub const FREE_SPACE_BYTES_MIN: u64 = 64 * MIB as u64;
+
+/// One such part of it, 8 MiB, is left by logs that use the reserve, too: for the journal, for
+/// names, and for what was accepted.
+pub const RESERVE_PARTS: u64 = 8;
 
 /// Segments hold no more than a signed 32-bit position can name, as Kafka's indexes demand.
 pub const SEGMENT_SIZE_BYTES_MAX: u64 = i32::MAX as u64;

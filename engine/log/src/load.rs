@@ -121,6 +121,7 @@ pub(crate) async fn load_log(
         is_dirty: Cell::new(false),
         wants_destage: Cell::new(false),
         wants_space: Cell::new(false),
+        uses_reserve: Cell::new(false),
         is_deriving: Cell::new(false),
     }))
 }

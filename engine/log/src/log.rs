@@ -41,6 +41,8 @@ pub(crate) struct LogInner {
     pub(crate) wants_destage: Cell<bool>,
     /// In the queue of those that get space behind their ends.
     pub(crate) wants_space: Cell<bool>,
+    /// Appends go on while those of others are refused for want of space.
+    pub(crate) uses_reserve: Cell<bool>,
     /// Somebody writes the files that are derived from the log, or cuts it.
     pub(crate) is_deriving: Cell<bool>,
 }

@@ -30,7 +30,7 @@ impl LogStore {
     ///
     /// # Errors
     /// A write or flush failed: nothing more is written, the process must stop, and the next
-    /// start recovers.
+    /// start recovers. Or the store closes on a full disk, which [`LogStore::close`] says as well.
     ///
     /// # Panics
     /// When it runs already.
@@ -115,8 +115,14 @@ impl Pipeline {
                 self.write_entry(&EntryPlan::default(), true).await?;
                 continue;
             }
-            if self.shared.condition.get() == Condition::Closing && self.is_drained() {
-                return Ok(());
+            if self.shared.condition.get() == Condition::Closing {
+                if self.is_drained() {
+                    return Ok(());
+                }
+                // There is no room for what is left, and nobody makes any: the disk is full.
+                if self.shared.is_background_done.get() {
+                    return Err(StoreError::DiskFull);
+                }
             }
             self.wait().await?;
         }
@@ -155,6 +161,9 @@ impl Pipeline {
     /// The next parts, as many as have room.
     fn take(&mut self, mut room: usize) -> Vec<Part> {
         let mut parts = Vec::new();
+        if self.shared.condition.get() == Condition::DiskFull {
+            self.shared.put_urgent_first();
+        }
         let queued = self.shared.dirty.borrow().len();
         for _ in 0..queued {
             let Some(key) = self.shared.dirty.borrow_mut().pop_front() else {
@@ -205,6 +214,10 @@ impl Pipeline {
         self.prepare(&large).await?;
         let writes = self.plan_writes(&mut large).await?;
         parts.append(&mut large);
+        if parts.is_empty() {
+            // There is no space for any of it: not tried again at once.
+            return self.wait().await;
+        }
         sync_behind_switches(&parts).await?;
         if self.shared.config.guards.segment_before_entry() {
             self.write_segments(writes).await?;
@@ -303,7 +316,8 @@ impl Pipeline {
                 Ok(file) => file,
                 Err(error) => {
                     log.unlock_segment(pending.segment_base);
-                    if !error.is_disk_full() {
+                    let is_closing = self.shared.condition.get() == Condition::Closing;
+                    if is_closing || !error.is_disk_full() {
                         return Err(error);
                     }
                     self.shared.enter_disk_full();

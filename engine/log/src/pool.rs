@@ -34,7 +34,7 @@ use crate::layout::{POOL_FILE_PREFIX, pool_file};
 use crate::limits::{POOL_FILES_MAX, POOL_FREE_SPACE_PARTS};
 use crate::log::LogInner;
 use crate::segment::Segment;
-use crate::shared::Shared;
+use crate::shared::{Condition, Shared};
 
 const BLOCK: u64 = BLOCK_SIZE_BYTES as u64;
 
@@ -153,7 +153,8 @@ impl Shared {
         let config = &self.config;
         let pool = &mut *self.pool.borrow_mut();
         let size_after = pool.size_bytes + size_bytes;
-        let is_welcome = size_bytes >= config.pool_file_size_bytes_min
+        let is_welcome = self.condition.get() != Condition::DiskFull
+            && size_bytes >= config.pool_file_size_bytes_min
             && pool.files.len() < POOL_FILES_MAX
             && size_after <= config.pool_size_bytes_max;
         if !is_welcome || self.is_short_of_space(size_after) {

@@ -27,7 +27,8 @@ impl Log {
             if is_gone {
                 return Ok(());
             }
-            if is_frozen || log.shared.pending_bytes.get() > PENDING_SIZE_BYTES_MAX / 2 {
+            let is_much_pending = log.shared.pending_bytes.get() > PENDING_SIZE_BYTES_MAX / 2;
+            if is_frozen || is_much_pending && !log.uses_reserve.get() {
                 log.shared.progress.wait().await;
             } else if !is_tail_ready {
                 log.load_last_block().await?;

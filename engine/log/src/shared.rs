@@ -21,7 +21,7 @@ use crate::txn_index::TxnIndex;
 pub(crate) enum Condition {
     /// Everything.
     Open,
-    /// Reads and deletes; appends when space returns.
+    /// Reads, deletes, and appends of logs with a reserve; the others' when space returns.
     DiskFull,
     /// Commits what was accepted, accepts nothing more.
     Closing,
@@ -92,6 +92,8 @@ pub(crate) struct Shared {
     pub(crate) flush_wanted: Cell<u64>,
     /// The last ticket that was answered.
     pub(crate) flush_done: Cell<u64>,
+    /// The store closes, and what was accepted does not fit the disk: the next start recovers.
+    pub(crate) is_out_of_space: Cell<bool>,
     /// The background loop has ended: nothing more will be asked of the commit loop.
     pub(crate) is_background_done: Cell<bool>,
 }
@@ -115,6 +117,13 @@ impl Shared {
         }
     }
 
+    /// What makes room on a full disk is committed first.
+    pub(crate) fn put_urgent_first(&self) {
+        let dirty = &mut *self.dirty.borrow_mut();
+        let is_urgent = |&key: &u32| self.log(key).is_some_and(|log| log.is_urgent());
+        dirty.make_contiguous().sort_by_key(|key| !is_urgent(key));
+    }
+
     /// Queues a log for destaging.
     pub(crate) fn mark_for_destage(&self, log: &LogInner) {
         if !log.wants_destage.replace(true) {
@@ -131,9 +140,14 @@ impl Shared {
         }
     }
 
-    /// A write or flush failed: nothing more is written, everybody who waits is told.
+    /// A write or flush failed: nothing more is written, everybody who waits is told. A full disk
+    /// is a failure only of a store that closes, and whoever closes it says so.
     pub(crate) fn fail(&self, error: &StoreError) {
-        if self.condition.replace(Condition::Failed) != Condition::Failed {
+        if error.is_disk_full() {
+            self.is_out_of_space.set(true);
+        }
+        let before = self.condition.replace(Condition::Failed);
+        if before != Condition::Failed && !error.is_disk_full() {
             tracing::error!(
                 directory = %self.config.directory.display(),
                 "the log directory failed and nothing more is written to it: {error}"
@@ -143,19 +157,6 @@ impl Shared {
         self.commit_wake.notify_one();
         self.background_wake.notify_one();
         self.derive_wake.notify_one();
-    }
-
-    /// An extension failed for want of space: appends are refused until it is back.
-    pub(crate) fn enter_disk_full(&self) {
-        if self.condition.get() == Condition::Open {
-            self.condition.set(Condition::DiskFull);
-            tracing::error!(
-                directory = %self.config.directory.display(),
-                "the disk is full: appends are refused until there is space; nothing that was \
-                 acknowledged is lost. Free space, or lower retention"
-            );
-        }
-        self.progress.notify_all();
     }
 
     /// Forgets what is at hand of a log's sealed segments: it was cut or deleted.

@@ -139,34 +139,6 @@ impl LogStore {
             .collect()
     }
 
-    /// Looks at the free space: when it runs low the pool of recycled files gives back what it holds
-    /// of it, and below `free_space_bytes_min` appends are refused, while reads, deletes and
-    /// retention go on. To be called once in a while; an extension that fails for want
-    /// of space does the same at once.
-    ///
-    /// # Errors
-    /// The file system does not answer.
-    pub fn check_space(&self) -> Result<(), StoreError> {
-        let config = &self.shared.config;
-        let space = fs::disk_space(&config.directory);
-        let space = space.map_err(StoreError::io("asking for the space of", &config.directory))?;
-        let shared = Rc::clone(&self.shared);
-        engine_runtime::spawn_maintenance(async move { shared.shrink_pool().await }).detach();
-        let pool_size_bytes = self.shared.pool.borrow().size_bytes();
-        if space.available_bytes + pool_size_bytes < config.free_space_bytes_min {
-            self.shared.enter_disk_full();
-            // The commit loop looks for its return.
-            self.shared.commit_wake.notify_one();
-        }
-        Ok(())
-    }
-
-    /// Whether appends are refused for want of space.
-    #[must_use]
-    pub fn is_disk_full(&self) -> bool {
-        self.shared.condition.get() == Condition::DiskFull
-    }
-
     /// Makes a partition's folder and opens it. A folder of the same topic id that exists already
     /// (its creation was interrupted by a crash) is opened as it is.
     ///
@@ -299,6 +271,7 @@ async fn open_shared(config: StoreConfig, logs: usize) -> Result<Shared, StoreEr
         bytes_since_sync: Cell::new(0),
         flush_wanted: Cell::new(0),
         flush_done: Cell::new(0),
+        is_out_of_space: Cell::new(false),
         is_background_done: Cell::new(false),
         config,
     })

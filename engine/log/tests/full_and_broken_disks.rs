@@ -7,10 +7,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use common::{batch, open_with, read_all};
-use engine_base::ShardId;
-use engine_log::{AppendError, IoMode, Log, LogConfig, StoreConfig, begin_use, recover};
+use engine_base::{ShardId, Uuid};
+use engine_log::{
+    AppendError, IoMode, Log, LogConfig, LogStore, PartitionDir, StoreConfig, begin_use, recover,
+};
 use engine_runtime::disk::{Fault, FaultOn};
-use engine_runtime::{SimOptions, SimWorld, sleep, spawn};
+use engine_runtime::{SimOptions, SimWorld, sleep, spawn, timeout};
 
 const ROOT: &str = "/logs";
 const EIO: i32 = 5;
@@ -55,7 +57,10 @@ fn full_disk_refuses_appends_until_space_is_back_and_loses_nothing() {
         while let Ok(appended) = log.append(&bytes, &info, 0, 0) {
             assert_eq!(appended.base_offset, count);
             count += 1;
-            sleep(Duration::from_millis(20)).await;
+            // In bursts: the last is accepted before anybody knows that there is no space for it.
+            if count % 4 == 0 {
+                sleep(Duration::from_millis(20)).await;
+            }
             assert!(count < 100, "the disk never fills");
         }
         assert!(store.is_disk_full());
@@ -138,6 +143,160 @@ fn failed_write_or_flush_ends_the_store_and_nothing_is_acknowledged_behind_it() 
             assert!(store.close().await.is_err());
             // The next start recovers: what was kept is there.
             recover(ROOT.as_ref(), IoMode::Auto, |_| {}).await.unwrap();
+        });
+    }
+}
+
+/// A second log of the store, which may append while others may not.
+async fn log_with_reserve(store: &LogStore) -> Log {
+    let partition = PartitionDir {
+        topic: "metadata".to_owned(),
+        partition: 0,
+        topic_id: Uuid([9; 16]),
+        config: LogConfig::default(),
+    };
+    let log = store.create_log(partition).await.unwrap();
+    log.use_reserve();
+    log
+}
+
+/// Below the soft limit, far above nothing: the user's disk when a topic is to be deleted.
+#[test]
+fn log_with_the_reserve_appends_on_a_full_disk_and_a_deletion_lets_others_go_on() {
+    let world = Rc::new(SimWorld::new(11, SimOptions::default()));
+    let process = world.add_process("broker");
+    let runtime = world.runtime(process);
+    runtime.block_on(async move {
+        prepare().await;
+        let config = StoreConfig {
+            free_space_bytes_min: 1 << 20,
+            ..config()
+        };
+        let (store, log) = open_with(config, LogConfig::default()).await;
+        let reserved = log_with_reserve(&store).await;
+        let other = {
+            let partition = PartitionDir {
+                topic: "other".to_owned(),
+                partition: 0,
+                topic_id: Uuid([3; 16]),
+                config: LogConfig::default(),
+            };
+            store.create_log(partition).await.unwrap()
+        };
+        let loop_store = store.clone();
+        spawn(async move { loop_store.run_commits(|_| {}).await.unwrap() }).detach();
+        let capacity = world.with_disk(process, |disk| disk.used_bytes()) + (4 << 20);
+        world.with_disk(process, |disk| disk.set_capacity(capacity));
+
+        // Nobody asks for the space meanwhile: growing finds out in time, and leaves the reserve.
+        let (bytes, info) = batch(1, 140_000);
+        let mut count = 0;
+        while log.append(&bytes, &info, 0, 0).is_ok() {
+            count += 1;
+            assert!(count < 1000, "the disk never fills");
+            // One commit for what was accepted in a burst: 1 MiB.
+            if count % 8 == 0 {
+                sleep(Duration::from_millis(20)).await;
+            }
+        }
+        sleep(Duration::from_secs(1)).await;
+        assert!(store.is_disk_full());
+        let free = || capacity - world.with_disk(process, |disk| disk.used_bytes());
+        assert!(free() >= (1 << 20) / 8, "{} are left", free());
+        assert_eq!(
+            other.append(&bytes, &info, 0, 0),
+            Err(AppendError::DiskFull)
+        );
+
+        // More than the rest of a journal file: the reserve gives one more.
+        let (small, small_info) = batch(2, 3_000);
+        for _ in 0..20 {
+            reserved.append(&small, &small_info, 0, 0).unwrap();
+            timeout(Duration::from_secs(5), until_kept(&reserved))
+                .await
+                .expect("the log with the reserve goes on");
+        }
+        assert!(store.is_disk_full());
+
+        store.delete_log(&log).await.unwrap();
+        sleep(Duration::from_secs(3)).await;
+        assert!(!store.is_disk_full());
+        other.append(&bytes, &info, 0, 0).unwrap();
+        timeout(Duration::from_secs(5), until_kept(&other))
+            .await
+            .expect("the others go on");
+        drop(world);
+    });
+}
+
+#[test]
+fn reserve_ends_too_and_comes_back_with_the_space() {
+    let world = Rc::new(SimWorld::new(12, SimOptions::default()));
+    let process = world.add_process("broker");
+    let runtime = world.runtime(process);
+    runtime.block_on(async move {
+        prepare().await;
+        let (store, _log) = open_with(config(), LogConfig::default()).await;
+        let reserved = log_with_reserve(&store).await;
+        let loop_store = store.clone();
+        spawn(async move { loop_store.run_commits(|_| {}).await.unwrap() }).detach();
+        let used = world.with_disk(process, |disk| disk.used_bytes());
+        // The limits are 4096 and 512 bytes.
+        world.with_disk(process, |disk| disk.set_capacity(used + 600));
+        store.check_space().unwrap();
+        assert!(store.is_disk_full());
+        let (bytes, info) = batch(1, 300);
+        reserved.append(&bytes, &info, 0, 0).unwrap();
+        until_kept(&reserved).await;
+        world.with_disk(process, |disk| disk.set_capacity(disk.used_bytes() + 500));
+        let refused = reserved.append(&bytes, &info, 0, 0);
+        assert_eq!(refused, Err(AppendError::DiskFull));
+        world.with_disk(process, |disk| disk.set_capacity(u64::MAX));
+        reserved.append(&bytes, &info, 0, 0).unwrap();
+        until_kept(&reserved).await;
+    });
+}
+
+/// What large units and what small ones need is missing: space in a segment, a journal file.
+#[test]
+fn store_that_closes_on_a_full_disk_ends_and_the_next_start_has_what_was_kept() {
+    for (size, burst) in [(3_000, 40), (140_000, 8)] {
+        let world = Rc::new(SimWorld::new(13, SimOptions::default()));
+        let process = world.add_process("broker");
+        let runtime = world.runtime(process);
+        runtime.block_on(async move {
+            prepare().await;
+            let (store, log) = open_with(config(), LogConfig::default()).await;
+            let loop_store = store.clone();
+            let commits = spawn(async move { loop_store.run_commits(|_| {}).await });
+            let (bytes, info) = batch(1, size);
+            log.append(&bytes, &info, 0, 0).unwrap();
+            until_kept(&log).await;
+            world.with_disk(process, |disk| disk.set_capacity(disk.used_bytes()));
+            for count in 1..400 {
+                if log.append(&bytes, &info, 0, 0).is_err() {
+                    break;
+                }
+                if count % burst == 0 {
+                    sleep(Duration::from_millis(5)).await;
+                }
+            }
+            sleep(Duration::from_millis(5)).await;
+            assert!(store.is_disk_full());
+            let kept = log.durable_end_offset();
+            let is_waiting = kept < log.log_end_offset();
+            assert!(is_waiting || size < 100_000, "nothing waits for space");
+            let closed = timeout(Duration::from_secs(30), store.close()).await;
+            let error = closed.expect("a stop does not wait for space").unwrap_err();
+            assert!(error.is_disk_full(), "{error}");
+            assert_eq!(commits.await.unwrap().is_err(), is_waiting);
+            drop((store, log));
+
+            world.with_disk(process, |disk| disk.set_capacity(u64::MAX));
+            recover(ROOT.as_ref(), IoMode::Auto, |_| {}).await.unwrap();
+            begin_use(ROOT.as_ref()).await.unwrap();
+            let (_store, log) = open_with(config(), LogConfig::default()).await;
+            assert!(log.log_end_offset() >= kept, "{size}");
         });
     }
 }

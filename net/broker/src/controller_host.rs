@@ -31,8 +31,8 @@ use crate::metadata_snapshot::{Found, SnapshotFiles, SnapshotGenerator};
 use crate::topic_settings::TopicSettings;
 
 const QUORUM_STATE_FILE: &str = "quorum-state";
-/// How often a broker that stops tries to write its metadata on a full disk: for ten seconds.
-const STOP_TRIES_MAX: u32 = 100;
+/// How long a broker that stops waits until its metadata is written: the disk may be full.
+const LEAVE_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long Kafka's brokers wait for the controller's answer to what they forwarded.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 const QUORUM_STATE_BYTES_MAX: usize = 64 << 10;
@@ -49,6 +49,8 @@ pub(crate) struct ControllerHost {
     has_decided: Notify,
     /// The end of what was decided.
     decided_offset: Cell<i64>,
+    /// The stop does not wait any more for what was decided.
+    has_left: Cell<bool>,
     /// Every shard has applied the log up to here.
     published_offset: Cell<i64>,
     published: Notify,
@@ -145,6 +147,7 @@ impl ControllerHost {
             decided: RefCell::default(),
             has_decided: Notify::new(),
             decided_offset: Cell::new(next_offset),
+            has_left: Cell::new(false),
             published_offset: Cell::new(next_offset),
             published: Notify::new(),
         }))
@@ -269,9 +272,17 @@ impl ControllerHost {
             return;
         };
         let broker_id = core.config.node_id.0;
-        if let Err(error) = self.submit(Command::FenceBroker { broker_id }).await {
-            tracing::warn!("the broker could not leave service: {error}");
+        let left = self.submit(Command::FenceBroker { broker_id });
+        match timeout(LEAVE_TIME_MAX, left).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!("the broker could not leave service: {error}"),
+            Err(_) if core.store().is_disk_full() => tracing::warn!(
+                "the disk is full: that the broker leaves service is not in the metadata log, and \
+                 the next start goes on without it"
+            ),
+            Err(_) => tracing::warn!("the broker could not leave service in time"),
         }
+        self.has_left.set(true);
         self.snapshots.stop().await;
     }
 
@@ -317,22 +328,12 @@ impl ControllerHost {
                 self.has_decided.wait().await;
                 continue;
             }
-            for batches in &decided {
-                // Nobody is told of it before there is room for it. A stop does not wait for ever.
-                let mut tries_left = STOP_TRIES_MAX;
-                let waits_for_room = || {
-                    tries_left -= u32::from(!self.is_serving());
-                    tries_left > 0
-                };
-                append(&self.partition, batches, waits_for_room)
-                    .await
-                    .unwrap_or_else(|error| {
-                        // What was decided is not in the log: the controller is ahead of it.
-                        panic!("{error}; a restart goes on from what the log holds")
-                    });
+            let next_offset = self.write(&decided).await;
+            if self.has_left.get() {
+                // The logs are being closed. Nobody was told of it; the next start applies what the
+                // log holds.
+                return;
             }
-            let next_offset = self.partition.log_end_offset();
-            committed(&self.partition, next_offset).await;
             let image = {
                 let mut loader = self.loader.borrow_mut();
                 for batches in &decided {
@@ -351,9 +352,23 @@ impl ControllerHost {
         }
     }
 
-    fn is_serving(&self) -> bool {
-        let core = self.core.upgrade();
-        core.is_some_and(|core| !core.is_stopping.get())
+    /// Appends what was decided, and returns the log's end when it is kept. Nobody is told of it
+    /// before there is room for it.
+    async fn write(&self, decided: &[Vec<u8>]) -> i64 {
+        for batches in decided {
+            let appended = append(&self.partition, batches, || !self.has_left.get()).await;
+            match appended {
+                Err(_) if self.has_left.get() => break,
+                // What was decided is not in the log: the controller is ahead of it.
+                Err(error) => panic!("{error}; a restart goes on from what the log holds"),
+                Ok(()) => {}
+            }
+        }
+        let next_offset = self.partition.log_end_offset();
+        if !self.has_left.get() {
+            committed(&self.partition, next_offset).await;
+        }
+        next_offset
     }
 
     async fn publish(&self, image: MetadataImage) {

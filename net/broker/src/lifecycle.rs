@@ -1,6 +1,7 @@
 //! Start, serve, drain, stop, in this order. Runs on shard 0; the other shards answer its calls.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use engine_base::{HashMap, ShardId, TopicPartition};
 use engine_log::{
     ClosedStore, FlushFiles, Found, FoundPartition, IoMode, LogConfig, LogStore, PartitionDir,
-    Sizes, StoreConfig,
+    Sizes, StoreConfig, StoreError,
 };
 use engine_runtime::{
     Door, Either, ProcessId, ShardContext, ShardOptions, SimShard, SimWorld,
@@ -445,9 +446,23 @@ async fn stop(
         high_watermarks.extend(watermarks);
     }
     let path = &directory.path;
-    engine_log::complete_clean_stop(path, stores, &high_watermarks, broker_epoch).await?;
+    let completed =
+        engine_log::complete_clean_stop(path, stores, &high_watermarks, broker_epoch).await;
+    completed.map_err(|error| not_stopped_clean(path, error))?;
     tracing::info!("stopped clean");
     Ok(())
+}
+
+/// A full disk is a state, also at the end: what was acknowledged is kept.
+fn not_stopped_clean(path: &Path, error: StoreError) -> StartError {
+    match error {
+        StoreError::DiskFull => {
+            let why = "the disk is full. What was acknowledged is kept: the next start recovers";
+            let full = std::io::Error::new(std::io::ErrorKind::StorageFull, why);
+            StartError::io("stopping clean in", path, full)
+        }
+        other => other.into(),
+    }
 }
 
 /// Topic, partition, and up to where its records are kept.
@@ -457,7 +472,8 @@ impl Core {
     /// Commits what was appended and gives every file its exact form. The end of this shard's
     /// logs.
     async fn close(self: Rc<Self>) -> Result<(ClosedStore, Vec<Watermark>), StartError> {
-        let store = self.store().close().await?;
+        let closed = self.store().close().await;
+        let store = closed.map_err(|error| not_stopped_clean(&self.config.log_dir, error))?;
         let partitions = self.partitions.borrow();
         let watermark = |partition: &Rc<Partition>| {
             let id = partition.id();

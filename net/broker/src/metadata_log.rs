@@ -58,6 +58,8 @@ pub(crate) async fn open(core: &Rc<Core>) -> Result<Rc<Partition>, StartError> {
             core.store().create_log(dir).await?
         }
     };
+    // Nothing that makes room on a full disk, a deletion or a shorter retention, goes without it.
+    log.use_reserve();
     let epoch = log.latest_epoch().unwrap_or(0);
     let partition = Partition::new(id, METADATA_TOPIC.into(), log, epoch);
     core.partitions.borrow_mut().insert(id, partition.clone());

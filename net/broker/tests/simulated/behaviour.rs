@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use engine_runtime::{resolve, sleep};
+use engine_runtime::{resolve, sleep, timeout};
 use net_client::{Acks, Admin, Connection, ConnectionOptions, NewTopic};
 use net_wire::ErrorCode;
 use net_wire::message::CreateTopicsRequest;
@@ -166,6 +166,42 @@ fn a_controller_without_room_is_told_in_time_and_goes_on_when_there_is_some() {
     // What was decided comes to pass.
     let answer = stage.client(|| created(4, Duration::ZERO));
     assert_eq!(answer.0, ErrorCode::TOPIC_ALREADY_EXISTS);
+    stage.assert_no_panics();
+}
+
+/// What is free is below what appends need, and above what only room-making appends get.
+#[test]
+fn a_full_disk_is_relieved_by_deleting_a_topic() {
+    let stage = Stage::new(10);
+    stage.client(create_topic);
+    stage.world.with_disk(stage.broker, |disk| {
+        disk.set_capacity(disk.used_bytes() + (40 << 20));
+    });
+    stage.world.run_for(Duration::from_secs(5));
+    stage.client(|| async {
+        let mut admin = Admin::new(connect_at_last().await);
+        let deleted = timeout(Duration::from_secs(5), admin.delete_topic(TOPIC)).await;
+        deleted.expect("an answer in time").unwrap();
+        assert!(!topic_names().await.contains(&TOPIC.to_owned()));
+    });
+    stage.stop_clean();
+    stage.assert_no_panics();
+}
+
+#[test]
+fn a_stop_on_a_full_disk_ends_and_the_next_start_recovers() {
+    let stage = Stage::new(11);
+    stage.client(create_topic);
+    stage.world.with_disk(stage.broker, |disk| {
+        disk.set_capacity(disk.used_bytes());
+    });
+    stage.world.run_for(Duration::from_secs(5));
+    let said = stage.stop_fails();
+    assert!(said.contains("the next start recovers"), "{said}");
+    let has_room = |disk: &mut engine_runtime::disk::Disk| disk.set_capacity(u64::MAX);
+    stage.world.with_disk(stage.broker, has_room);
+    stage.start();
+    assert!(stage.client(topic_names).contains(&TOPIC.to_owned()));
     stage.assert_no_panics();
 }
 

@@ -154,6 +154,21 @@ impl Stage {
         self.world.kill(self.broker);
     }
 
+    /// Stops the broker as SIGTERM does, where it cannot do so clean; returns what it says.
+    pub(crate) fn stop_fails(&self) -> String {
+        let stop = self.stop.borrow_mut().take();
+        stop.expect("the broker serves").stop();
+        let shards = self.shards.borrow();
+        let are_over = || shards.iter().all(SimShard::is_finished);
+        assert!(
+            self.world.run_until(STOP_TIME_MAX, are_over),
+            "it does not stop"
+        );
+        let result = shards[0].result().expect("it has finished");
+        self.world.kill(self.broker);
+        result.unwrap_err().to_string()
+    }
+
     /// What the broker counted since its start.
     pub(crate) fn metrics(&self) -> Snapshot {
         let (sender, receiver) = std::sync::mpsc::channel();
