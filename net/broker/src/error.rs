@@ -85,6 +85,10 @@ impl From<StoreError> for StartError {
         match error {
             StoreError::Io { doing, path, error } => Self::Io { doing, path, error },
             limit @ StoreError::TooManyLogs { .. } => Self::Config(limit.to_string()),
+            StoreError::DiskFull => Self::Config(
+                "the disk of the data directory is full: free some space, and start again"
+                    .to_owned(),
+            ),
             other => Self::Damaged(other.to_string()),
         }
     }

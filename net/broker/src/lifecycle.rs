@@ -315,7 +315,7 @@ async fn recover(
             tracing::info!("no broker has stopped clean here yet: the metadata log was checked");
         }
         _ => tracing::warn!(
-            "the last stop was not clean: {} logs recovered",
+            "the last stop was not clean: logs recovered: {}",
             report.logs.len()
         ),
     }

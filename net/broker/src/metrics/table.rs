@@ -70,7 +70,7 @@ metrics! {
     PoolSize "pool_size_bytes" Gauge "Size of those files.";
     DiskFree "disk_free_bytes" Gauge "Free space of the file system that holds the data directory.";
     DiskSize "disk_size_bytes" Gauge "Size of that file system.";
-    DiskFull "disk_full" Gauge "1 while appends are refused for want of space.";
+    DiskFull "disk_full" Gauge "1 while appends are refused for want of space (less than 64 MiB free); topics can be deleted and configured down to 8 MiB.";
     ReactorBusy "reactor_busy_seconds" CounterNs "Time in turns that did work.";
     ReactorSpun "reactor_spun_seconds" CounterNs "Time spent spinning for work before sleeping: not load.";
     ReactorTurns "reactor_turns" Counter "Turns of the reactor.";
