@@ -176,7 +176,12 @@ fn check_txn_index(bytes: &[u8]) {
 fn check_names(name: &str) {
     if let Some((topic, partition)) = layout::parse_partition_folder(name) {
         assert_eq!(layout::partition_folder(topic, partition), name);
-        let deleted = layout::deleted_folder(topic, partition, engine_base::Uuid::ZERO);
+        let deleted = layout::marked_folder(
+            topic,
+            partition,
+            engine_base::Uuid::ZERO,
+            layout::DELETED_FOLDER_SUFFIX,
+        );
         assert!(deleted.len() <= 255);
         assert_eq!(layout::parse_partition_folder(&deleted), None);
     }
