@@ -44,9 +44,9 @@ pub const CHECKPOINT_AFTER_BYTES: u64 = 256 * MIB as u64;
 pub const CHECKPOINT_AFTER_BYTES_MIN: u64 = 64 * MIB as u64;
 
 /// When the live files of a shard's journal describe so many times its share of that, commits wait
-/// until older ones are free. So a start behind a crash verifies 512 MiB at most, and a commit of each
-/// shard; nearly always half of that, for setting files free takes milliseconds. What it rebuilds
-/// from begins a file or two before.
+/// until older ones are free. So a start behind a crash verifies 512 MiB at most, or 128 MiB for each
+/// shard when there are more than four, and a commit of each; nearly always half of that, for setting
+/// files free takes milliseconds. What it rebuilds from begins a file or two before.
 pub const DESCRIBED_CHECKPOINTS_MAX: u64 = 2;
 
 /// After this long without a commit, an empty entry vouches for the last one.

@@ -2,7 +2,7 @@
 //! borrowed across an await.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use engine_cache::{ChunkPool, PageCache, PageKey};
@@ -68,8 +68,8 @@ pub(crate) struct Shared {
     pub(crate) derive_wake: Notify,
     /// It is to sync all of it.
     pub(crate) wants_derived: Cell<bool>,
-    /// Logs that may have segments to seal: that loop does it.
-    pub(crate) to_seal: RefCell<Vec<u32>>,
+    /// Logs that may have segments to seal, each at most once: that loop does it.
+    pub(crate) to_seal: RefCell<BTreeSet<u32>>,
     /// Notifies all that wait for anything: a commit, a destaging, a page, space.
     pub(crate) progress: Notify,
     /// Accepted and not committed.
@@ -135,7 +135,7 @@ impl Shared {
     /// Has the segments of a log sealed that are full and wholly in their files.
     pub(crate) fn mark_for_seal(&self, log: &LogInner) {
         if log.has_sealable() {
-            self.to_seal.borrow_mut().push(log.key);
+            self.to_seal.borrow_mut().insert(log.key);
             self.derive_wake.notify_one();
         }
     }

@@ -10,7 +10,7 @@
 //! below it. A store that closes uses all there is. What the file system refuses all the same waits
 //! until there is space.
 //!
-//! On the shard's core; asks the file system once for each step that a file grows.
+//! On the shard's core; asks the file system when a file grows.
 
 use engine_base::{GIB, MIB};
 use engine_runtime::fs;
