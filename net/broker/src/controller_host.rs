@@ -111,7 +111,9 @@ impl ControllerHost {
         let last_epoch = last_epoch(&file)
             .await?
             .max(partition.log().latest_epoch().unwrap_or(0));
-        let leader_epoch = last_epoch + 1;
+        let leader_epoch = last_epoch.checked_add(1).ok_or_else(|| {
+            StartError::Damaged(format!("{}: no epoch follows {last_epoch}", file.display()))
+        })?;
         let state = QuorumState::leader(node_id, leader_epoch).to_text();
         let written = fs::write_file_atomic(&file, state.into_bytes()).await;
         written.map_err(|error| StartError::io("writing", &file, error))?;

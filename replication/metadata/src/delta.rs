@@ -183,7 +183,7 @@ impl MetadataDelta {
         for id in ids {
             let topic = self.image.topics.topic_mut(id)?;
             if topic.has_eligible_leaders() {
-                topic.clear_eligible_leaders();
+                topic.clear_eligible_leaders()?;
                 self.changes.topics_changed.insert(id);
             }
         }
@@ -309,6 +309,32 @@ mod tests {
         assert!(before.topics().by_name("a").is_some() && after.image().topics().is_empty());
         assert!(after.image().configs().topic("a").is_empty());
         assert_eq!(before.configs().topic("a").len(), 1);
+    }
+
+    #[test]
+    fn an_epoch_that_none_follows_is_refused() {
+        let mut delta = MetadataDelta::new(with_topic().image());
+        let last = Partition {
+            partition_id: 0,
+            topic_id: ID,
+            leader: 1,
+            leader_epoch: i32::MAX,
+            partition_epoch: i32::MAX,
+            replicas: vec![1],
+            ..Default::default()
+        };
+        delta.apply(&last.into()).unwrap();
+        let change = |leader| PartitionChange {
+            topic_id: ID,
+            partition_id: 0,
+            leader,
+            ..Default::default()
+        };
+        for (leader, field) in [(1, "leader_epoch"), (-2, "partition_epoch")] {
+            let refused = MetadataDelta::new(delta.image()).apply(&change(leader).into());
+            let value = i32::MAX.into();
+            assert_eq!(refused, Err(ApplyError::InvalidValue { field, value }));
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use engine_runtime::{fs, sleep};
 use net_client::Acks;
+use replication_metadata::QuorumState;
 
 use crate::behaviour::create_topic;
 use crate::clients::{PARTITIONS, TOPIC, read_everything, topic_names, write_some};
@@ -50,6 +51,21 @@ fn partitions_without_their_metadata_log_are_left_alone() {
     stage.start();
     oracle.assert_kept(&stage.client(read_everything));
     stage.assert_no_panics();
+}
+
+#[test]
+fn quorum_state_that_no_epoch_follows_is_damage() {
+    let stage = Stage::new(3);
+    stage.stop_clean();
+    stage.on_disk(async {
+        let last = QuorumState::leader(1, i32::MAX).to_text();
+        let file = metadata_folder().join("quorum-state");
+        fs::write_file_atomic(file, last.into_bytes())
+            .await
+            .unwrap();
+    });
+    let why = stage.start_fails();
+    assert!(why.contains("no epoch follows 2147483647"), "{why}");
 }
 
 #[test]

@@ -149,14 +149,16 @@ impl TopicImage {
     }
 
     /// Empties the eligible leaders of all partitions that have some.
-    pub(crate) fn clear_eligible_leaders(&mut self) {
+    pub(crate) fn clear_eligible_leaders(&mut self) -> Result<(), ApplyError> {
         for partition in &mut self.partitions {
             if partition.has_eligible_leaders() {
                 partition.eligible_leader_replicas.clear();
                 partition.last_known_elr.clear();
-                partition.partition_epoch += 1;
+                partition.partition_epoch =
+                    next_epoch("partition_epoch", partition.partition_epoch)?;
             }
         }
+        Ok(())
     }
 
     /// Whether any partition has eligible leaders outside its in-sync set.
@@ -317,11 +319,22 @@ impl PartitionImage {
         self.directories = directories_for(directories, self.replicas.len());
         if change.leader != NO_LEADER_CHANGE {
             self.leader = change.leader;
-            self.leader_epoch += 1;
+            self.leader_epoch = next_epoch("leader_epoch", self.leader_epoch)?;
         }
-        self.partition_epoch += 1;
+        self.partition_epoch = next_epoch("partition_epoch", self.partition_epoch)?;
         Ok(())
     }
+}
+
+/// The epoch after this one. The last there is has none: no cluster counts so far, so the record
+/// that set it is damaged.
+fn next_epoch(field: &'static str, epoch: i32) -> Result<i32, ApplyError> {
+    epoch
+        .checked_add(1)
+        .ok_or_else(|| ApplyError::InvalidValue {
+            field,
+            value: epoch.into(),
+        })
 }
 
 /// One directory for each replica: those of the record, or "migrating" for all when it has none
