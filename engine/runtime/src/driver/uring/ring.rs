@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use super::spin::Spin;
 use super::{entry, probe};
 use crate::clock;
 use crate::core::Core;
+use crate::critical::critical;
 use crate::driver::system;
 use crate::limits::{BACKGROUND_TURNS, DRAIN_TIMEOUT, TURN_BUDGET};
 use crate::op::{Operation, OperationId};
@@ -157,7 +159,7 @@ impl UringDriver {
         }
         // Full: hand over what is there. When the kernel does not take it now, it will when
         // completions have been reaped.
-        let _ = ring.submit();
+        expect_later(ring.submit());
         if !push_entry(&mut ring, &entry) {
             backlog.push_back(entry);
         }
@@ -184,8 +186,7 @@ impl UringDriver {
             drop(submission);
             if is_needed {
                 core.metrics().enters.add(1);
-                // EAGAIN, EBUSY and EINTR leave the entries queued: the next turn submits them.
-                let _ = ring.submit();
+                expect_later(ring.submit());
             }
         }
         self.reap(core);
@@ -198,15 +199,14 @@ impl UringDriver {
             self.push_backlog(&mut ring);
             core.metrics().enters.add(1);
             let submitter = ring.submitter();
-            // ETIME, EINTR, EAGAIN and EBUSY all mean: look again.
-            let _ = match deadline {
+            expect_later(match deadline {
                 None => submitter.submit_and_wait(1),
                 Some(deadline) => {
                     let wait = deadline.since(clock::monotonic());
                     let timespec = types::Timespec::from(wait);
                     submitter.submit_with_args(1, &types::SubmitArgs::new().timespec(&timespec))
                 }
-            };
+            });
         }
         self.reap(core);
     }
@@ -384,6 +384,23 @@ fn run_ready(core: &Core, began: Instant) -> Instant {
         now = core.poll_task(id, now);
     }
     now
+}
+
+/// Nothing was taken, or nothing came, now: the next turn looks again. Any other error of the
+/// ring itself would leave a core that spins and answers nobody, so the process stops.
+fn expect_later(entered: io::Result<usize>) {
+    const LATER: [i32; 5] = [
+        libc::ETIME,
+        libc::EINTR,
+        libc::EAGAIN,
+        libc::EBUSY,
+        libc::ENOMEM,
+    ];
+    if let Err(error) = entered
+        && !error.raw_os_error().is_some_and(|it| LATER.contains(&it))
+    {
+        critical("io_uring", || panic!("entering the ring failed: {error}"));
+    }
 }
 
 fn push_entry(ring: &mut IoUring, entry: &Entry) -> bool {
