@@ -26,6 +26,12 @@ pub fn note(line: &str) {
     let _ = writeln!(stderr().lock(), "{line}");
 }
 
+/// So many of a thing, in words: `1 line`, `2 lines`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
 /// Whether somebody still reads our output.
 ///
 /// # Errors
@@ -41,6 +47,13 @@ pub(crate) fn still_read(written: io::Result<()>) -> Result<bool, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!(counted(1, "record"), "1 record");
+        assert_eq!(counted(0, "record"), "0 records");
+        assert_eq!(counted(2, "line"), "2 lines");
+    }
 
     #[test]
     fn a_closed_pipe_is_no_failure_and_a_full_disk_is() {

@@ -111,8 +111,8 @@ pub(crate) async fn run(args: ProduceArgs) -> Result<(), Failure> {
         }
     };
     output::note(&format!(
-        "Sent {} records to {}.",
-        session.sent.get(),
+        "Sent {} to {}.",
+        output::counted(session.sent.get(), "record"),
         args.topic
     ));
     if ended.is_ok() && session.is_interrupted {
@@ -127,9 +127,9 @@ fn gave_up(sent: usize, waiting: Option<Waiting>, topic: &str) -> String {
     // Those of a flush that is not done count already.
     let (left, arrived) = waiting.map_or((0, 0), |it| (it.left, it.arrived));
     format!(
-        "Sent {} records to {topic}; gave up on {} that may still have arrived.",
-        sent + arrived,
-        stall::lines(left)
+        "Sent {} to {topic}; gave up on {} that may still have arrived.",
+        output::counted(sent + arrived, "record"),
+        output::counted(left, "line")
     )
 }
 

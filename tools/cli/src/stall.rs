@@ -78,7 +78,7 @@ impl Watch {
             return Some(format!(
                 "Waiting up to {} s for {} to arrive{}. Ctrl-C again gives up.",
                 seconds_left(now, waiting),
-                lines(waiting.left),
+                output::counted(waiting.left, "line"),
                 because(waiting)
             ));
         }
@@ -122,14 +122,6 @@ fn because(waiting: &Waiting) -> String {
 
 fn seconds_left(now: Instant, waiting: &Waiting) -> u64 {
     waiting.until.since(now).as_secs()
-}
-
-/// So many lines, in words.
-pub(crate) fn lines(count: usize) -> String {
-    match count {
-        1 => "1 line".to_owned(),
-        count => format!("{count} lines"),
-    }
 }
 
 #[cfg(test)]
