@@ -5,7 +5,7 @@ use std::rc::Rc;
 use net_wire::ErrorCode;
 use replication_controller::{Answer, Command};
 
-use crate::controller_host::submit;
+use crate::controller_client::submit;
 use crate::core::Core;
 
 /// The next id. Blocks are durable before they are used, so that an id is never given twice; what

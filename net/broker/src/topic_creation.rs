@@ -8,7 +8,7 @@ use replication_controller::command::{CreateTopics, NewTopic};
 use replication_controller::{Answer, Command, ErrorKind};
 
 use crate::OFFSETS_TOPIC;
-use crate::controller_host::{code_of, submit};
+use crate::controller_client::{code_of, submit};
 use crate::core::Core;
 
 /// Creates topics, and returns those that were refused with the reason. A topic that somebody

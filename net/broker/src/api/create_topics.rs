@@ -12,7 +12,7 @@ use replication_controller::command::{CreateTopics, NewTopic};
 use replication_controller::{Answer, ApiError, Command, CreatedTopic};
 
 use crate::context::Context;
-use crate::controller_host::{code_of, submit, text_of};
+use crate::controller_client::{code_of, submit, text_of};
 
 pub(crate) async fn handle(
     context: &Context<'_>,

@@ -9,7 +9,7 @@ use replication_controller::command::TopicSelector;
 use replication_controller::{Answer, Command};
 
 use crate::context::Context;
-use crate::controller_host::{code_of, submit, text_of};
+use crate::controller_client::{code_of, submit, text_of};
 
 /// Topics are named or identified from this version on; before, they are only named.
 const IDS_FROM: i16 = 6;

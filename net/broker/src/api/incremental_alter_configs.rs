@@ -10,7 +10,7 @@ use replication_controller::{Answer, Command};
 use replication_metadata::image::{ConfigResource, ResourceType};
 
 use crate::context::Context;
-use crate::controller_host::{code_of, submit, text_of};
+use crate::controller_client::{code_of, submit, text_of};
 
 pub(crate) async fn handle(
     context: &Context<'_>,
