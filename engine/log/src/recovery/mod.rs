@@ -16,6 +16,7 @@ mod aborted;
 mod kafka;
 pub(crate) mod known;
 mod overlays;
+mod producer_replay;
 mod producers;
 mod rebuild;
 mod repair;
@@ -23,6 +24,7 @@ mod replay;
 mod snapshot_files;
 mod trimmed;
 mod verify;
+mod walk;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

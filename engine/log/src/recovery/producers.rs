@@ -5,7 +5,7 @@ use std::path::Path;
 
 use engine_runtime::fs;
 
-use super::rebuild::Rebuild;
+use super::producer_replay::ProducerReplay;
 use crate::error::StoreError;
 use crate::layout::{SNAPSHOT_SUFFIX, segment_file};
 use crate::producer_snapshot;
@@ -28,16 +28,16 @@ pub(crate) async fn load_producers(
     end_offset: i64,
     snapshots: Snapshots,
 ) -> Result<LoadedProducers, StoreError> {
-    let mut rebuild = Rebuild::begin(directory, is_direct, end_offset).await?;
-    if rebuild.producers_from == i64::MAX && snapshots == Snapshots::Behind {
-        rebuild.producers_from = i64::MIN;
+    let mut replay = ProducerReplay::begin(directory, is_direct, end_offset).await?;
+    if replay.snapshot_offset == i64::MAX && snapshots == Snapshots::Behind {
+        replay.snapshot_offset = i64::MIN;
     }
-    rebuild
-        .catch_up_producers(active.0, active.1, end_offset, u64::MAX)
+    replay
+        .catch_up(active.0, active.1, end_offset, u64::MAX)
         .await?;
     Ok(LoadedProducers {
-        producers: rebuild.producers,
-        stale: rebuild.stale,
+        producers: replay.producers,
+        stale: replay.stale,
     })
 }
 
