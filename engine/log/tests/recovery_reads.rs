@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use common::{batch, info_of, open_with, read_all};
 use engine_base::ShardId;
 use engine_log::{
-    Found, IoMode, LogConfig, LogStore, PartitionDir, RecoveryReport, StoreConfig, StoreError,
+    Found, IoMode, Log, LogConfig, LogStore, PartitionDir, RecoveryReport, StoreConfig, StoreError,
     begin_use, recover,
 };
 use engine_record::validate::Origin;
@@ -68,7 +68,12 @@ fn recovered(world: &SimWorld, process: ProcessId) -> Result<RecoveryReport, Sto
     runtime.block_on(async { recover(ROOT.as_ref(), IoMode::Auto, |_| {}).await })
 }
 
-fn contents(world: &SimWorld, process: ProcessId) -> Vec<Vec<u8>> {
+/// What `look` sees in the log, opened after the recovery.
+fn opened<T: 'static>(
+    world: &SimWorld,
+    process: ProcessId,
+    look: impl AsyncFnOnce(&Log) -> T + 'static,
+) -> T {
     let partition = PartitionDir {
         topic: "topic".to_owned(),
         partition: 0,
@@ -77,11 +82,13 @@ fn contents(world: &SimWorld, process: ProcessId) -> Vec<Vec<u8>> {
     };
     let config = StoreConfig::new(ROOT, ShardId(0));
     world.runtime(process).block_on(async move {
-        let (_store, logs) = LogStore::open(config, vec![partition], |_| {})
-            .await
-            .unwrap();
-        read_all(&logs[0]).await
+        let opened = LogStore::open(config, vec![partition], |_| {}).await;
+        look(&opened.unwrap().1[0]).await
     })
+}
+
+fn contents(world: &SimWorld, process: ProcessId) -> Vec<Vec<u8>> {
+    opened(world, process, async |log| read_all(log).await)
 }
 
 fn file(suffix: &str) -> PathBuf {
@@ -189,20 +196,11 @@ fn transactions_are_known_from_batches_that_are_not_read_again() {
     let (world, process) = killed(NEVER, batches.into_iter());
     let report = recovered(&world, process).unwrap();
     assert_eq!(report.logs[0].end_offset, 6);
-    let partition = PartitionDir {
-        topic: "topic".to_owned(),
-        partition: 0,
-        topic_id: engine_base::Uuid([7; 16]),
-        config: LogConfig::default(),
-    };
-    let config = StoreConfig::new(ROOT, ShardId(0));
-    world.runtime(process).block_on(async move {
-        let (_store, logs) = LogStore::open(config, vec![partition], |_| {})
-            .await
-            .unwrap();
-        assert_eq!(logs[0].first_unstable_offset(), Some(4));
-        let aborted = logs[0].aborted_txns(0, 6).await.unwrap();
-        assert_eq!(aborted.len(), 1);
-        assert_eq!(aborted[0].first_offset, 0);
+    let (first_unstable, aborted) = opened(&world, process, async |log| {
+        let aborted = log.aborted_txns(0, 6).await.unwrap();
+        (log.first_unstable_offset(), aborted)
     });
+    assert_eq!(first_unstable, Some(4));
+    assert_eq!(aborted.len(), 1);
+    assert_eq!(aborted[0].first_offset, 0);
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use engine_base::{BrokerId, GIB, KIB, MIB};
+pub use engine_log::FlushFiles;
 
 /// Where clients connect, and what they are told to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,28 +19,6 @@ pub struct ListenerConfig {
     pub advertised_host: String,
     /// The port that clients are told; `None` for the port that was bound.
     pub advertised_port: Option<u16>,
-}
-
-/// When an acks=all record counts as kept (`ottla.durability`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Durability {
-    /// On stable media: survives power loss.
-    #[default]
-    Flush,
-    /// Written to the device or the kernel: survives kill -9.
-    Written,
-}
-
-/// Which files a durable commit syncs beside the journal (`ottla.flush.files`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum FlushFiles {
-    /// Decided by asking the device.
-    #[default]
-    Auto,
-    /// The journal's write covers the device.
-    Journal,
-    /// Every file touched.
-    Each,
 }
 
 /// The metadata log and its snapshots (KIP-630).

@@ -6,13 +6,11 @@ use std::time::Duration;
 
 use engine_base::{HashMap, ShardId, TopicPartition};
 use engine_log::{
-    FlushFiles, Found, FoundPartition, IoMode, LogConfig, LogStore, PartitionDir, Sizes,
-    StoreConfig,
+    Found, FoundPartition, IoMode, LogConfig, LogStore, PartitionDir, Sizes, StoreConfig,
 };
 use engine_runtime::{now, spawn, spawn_critical};
 use replication_metadata::format::METADATA_LOG_FOLDER;
 
-use crate::config;
 use crate::core::Core;
 use crate::directory::DataDirectory;
 use crate::error::StartError;
@@ -144,11 +142,7 @@ async fn open_part(
 ) -> Result<(), StartError> {
     let shard_count = usize::from(core.shards.count());
     let store_config = StoreConfig {
-        flush_files: match core.config.flush_files {
-            config::FlushFiles::Auto => FlushFiles::Auto,
-            config::FlushFiles::Journal => FlushFiles::Journal,
-            config::FlushFiles::Each => FlushFiles::Each,
-        },
+        flush_files: core.config.flush_files,
         cache_size_bytes: core.config.memory_bytes / 2 / shard_count,
         open_files_max: open_files_share(shard_count)?,
         pool_size_bytes_max: core.config.pool_size_bytes_max,
