@@ -10,7 +10,7 @@ use replication_metadata::{MetadataVersion, Record};
 use crate::Controller;
 use crate::answer::{Answer, Outcome};
 use crate::command::{RegisterBroker, RegisterController};
-use crate::elections::{Election, PartitionChangeBuilder};
+use crate::elections::PartitionChangeBuilder;
 use crate::error::{ApiError, ErrorKind};
 
 const FENCE: i8 = 1;
@@ -318,7 +318,7 @@ impl Controller {
         concerns: &impl Fn(&replication_metadata::image::PartitionImage) -> bool,
         records: &mut Vec<Record<'static>>,
     ) {
-        let (min_isr, unclean) = self.election_settings(topic);
+        let (min_isr, election) = self.election_settings(topic);
         for partition in topic
             .partitions
             .iter()
@@ -343,11 +343,7 @@ impl Controller {
                 is_acceptable: &is_acceptable,
                 min_isr,
                 eligible_leaders: self.uses_eligible_leaders(),
-                election: if unclean {
-                    Election::Unclean
-                } else {
-                    Election::Online
-                },
+                election,
                 target_isr,
                 unclean_shutdown: event.unclean,
                 target_recovery: partition.leader_recovery_state,

@@ -84,7 +84,7 @@ impl Controller {
     ) -> Result<Option<PartitionChange>, ApiError> {
         let (topic, partition) = self.partition(report)?;
         self.check_report(broker_id, report, partition)?;
-        let (min_isr, unclean) = self.election_settings(topic);
+        let (min_isr, election) = self.election_settings(topic);
         let is_acceptable = |id: i32| self.can_lead(partition, id);
         let builder = PartitionChangeBuilder {
             partition,
@@ -92,11 +92,7 @@ impl Controller {
             is_acceptable: &is_acceptable,
             min_isr,
             eligible_leaders: self.uses_eligible_leaders(),
-            election: if unclean {
-                Election::Unclean
-            } else {
-                Election::Online
-            },
+            election,
             target_isr: report.isr.iter().map(|(id, _)| *id).collect(),
             unclean_shutdown: None,
             target_recovery: recovery(report),
@@ -300,9 +296,9 @@ impl Controller {
         }
     }
 
-    /// How many must be in sync before others are eligible no more, and whether anyone alive may
-    /// lead in the end.
-    pub(crate) fn election_settings(&self, topic: &TopicImage) -> (usize, bool) {
+    /// How many must be in sync before others are eligible no more, and the election when a leader
+    /// is lost: whether anyone alive may lead in the end.
+    pub(crate) fn election_settings(&self, topic: &TopicImage) -> (usize, Election) {
         let brokers = self.broker_configs();
         let overrides = self.image().configs().topic(&topic.name);
         let configs = TopicConfigs {
@@ -314,10 +310,11 @@ impl Controller {
             .first()
             .map_or(1, |partition| partition.replicas.len());
         let wanted = usize::try_from(configs.number("min.insync.replicas")).unwrap_or(1);
-        (
-            wanted.min(replicas),
-            configs.is_true("unclean.leader.election.enable"),
-        )
+        let election = match configs.is_true("unclean.leader.election.enable") {
+            true => Election::Unclean,
+            false => Election::Online,
+        };
+        (wanted.min(replicas), election)
     }
 }
 
