@@ -129,7 +129,7 @@ impl fmt::Display for StoreError {
                 open_files_max,
             } => write!(
                 f,
-                "{logs} partitions of one core need {} open files at least, and its share of \
+                "the logs of one core ({logs}) need {} open files at least, and its share of \
                  what the process may open is {open_files_max}: raise {THE_LIMIT} to {} times \
                  what it is",
                 open_files_needed(*logs),

@@ -80,9 +80,7 @@ pub use producer_state::{
 pub use reader::{ReadData, ReadRequest};
 pub use recent_batches::{BatchMetadata, RecentBatches};
 pub use recovery::{Found, RecoveredLog, RecoveryReport, begin_use, recover};
-pub use store::{
-    FoundPartition, LogStore, PartitionDir, Progress, check_open_files, find_partitions,
-};
+pub use store::{FoundPartition, LogStore, PartitionDir, Progress, find_partitions};
 pub use time_index::TimeIndex;
 pub use timestamps::TimestampOffset;
 pub use trim::{Maintenance, MaintenancePass};

@@ -11,6 +11,8 @@
 //! - When the wall clock has leapt ahead since the last pass by more than the pass took, removal
 //!   by time waits until the operator's clock has agreed with itself for a while.
 
+use std::fmt;
+
 use engine_base::Timestamp;
 
 /// One segment, oldest first in the list.
@@ -64,6 +66,16 @@ pub enum RetentionReason {
     Size,
     /// `retention.ms`.
     Time,
+}
+
+impl fmt::Display for RetentionReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LogStart => "its start offset",
+            Self::Size => "retention.bytes",
+            Self::Time => "retention.ms",
+        })
+    }
 }
 
 /// What to do.

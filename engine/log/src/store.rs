@@ -192,24 +192,15 @@ fn next_key(shared: &Shared) -> u32 {
     u32::try_from(logs.len() - 1).expect("a process ends before four billion logs")
 }
 
-/// Whether a store may open that many logs: a start asks before it touches the directory.
-///
-/// # Errors
-/// [`StoreError::TooManyLogs`].
-pub fn check_open_files(logs: usize, open_files_max: usize) -> Result<(), StoreError> {
+async fn open_shared(config: StoreConfig, logs: usize) -> Result<Shared, StoreError> {
+    let directory = &config.directory;
+    let open_files_max = config.open_files_max;
     if open_files_needed(logs) > open_files_max {
         return Err(StoreError::TooManyLogs {
             logs,
             open_files_max,
         });
     }
-    Ok(())
-}
-
-async fn open_shared(config: StoreConfig, logs: usize) -> Result<Shared, StoreError> {
-    let directory = &config.directory;
-    let open_files_max = config.open_files_max;
-    check_open_files(logs, open_files_max)?;
     // Half of what is left is for the logs that come.
     let left = open_files_max - (open_files_needed(logs) - SEALED_FILES_MIN);
     let sealed_files_max = (left / 2).clamp(SEALED_FILES_MIN, SEALED_FILES_MAX);

@@ -102,10 +102,10 @@ impl Log {
                 log.roll(state, pass.now_ms);
             }
             if let (Some(offset), Some(reason)) = (plan.log_start_offset, plan.reason) {
+                let (name, count) = (&log.name, plan.segments);
+                let plural = if count == 1 { "" } else { "s" };
                 tracing::info!(
-                    "{}: {} segments go ({reason:?}), the log starts at {offset}",
-                    log.name,
-                    plan.segments
+                    "{name}: {reason} takes {count} segment{plural}, the log starts at {offset}"
                 );
             }
             plan.log_start_offset

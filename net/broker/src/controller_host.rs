@@ -375,7 +375,9 @@ impl ControllerHost {
         };
         let config = core.config.clone();
         let catalog = Arc::new(Catalog::next(&core.catalog(), image, |image, topic| {
-            TopicSettings::new(&config, image, topic)
+            let settings = TopicSettings::new(&config, image, topic);
+            settings.warn_of_compaction(&topic.name);
+            settings
         }));
         for shard in (0..core.shards.count()).map(ShardId) {
             let catalog = catalog.clone();

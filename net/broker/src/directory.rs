@@ -10,7 +10,7 @@ use engine_record::{Voter, Voters};
 use engine_runtime::fs::{self, LockFile};
 use engine_runtime::{random_bytes, wall_clock_ms};
 use replication_metadata::format::{self, METADATA_LOG_FOLDER, Standalone};
-use replication_metadata::{MetaProperties, MetadataVersion, read_clean_shutdown};
+use replication_metadata::{FileError, MetaProperties, MetadataVersion, read_clean_shutdown};
 
 use crate::config::BrokerConfig;
 use crate::error::StartError;
@@ -234,9 +234,20 @@ async fn read_meta_properties(path: &Path) -> Result<MetaProperties, StartError>
     let bytes = fs::read_file(path, META_PROPERTIES_BYTES_MAX).await;
     let bytes = bytes.map_err(|error| StartError::io("reading", path, error))?;
     let text = String::from_utf8_lossy(&bytes);
-    MetaProperties::read(&text).map_err(|error| StartError::Foreign {
-        path: path.to_path_buf(),
-        why: error.to_string(),
+    let directory = path.parent().unwrap_or(path);
+    MetaProperties::read(&text).map_err(|error| match error {
+        FileError::UnknownVersion { .. } => StartError::Foreign {
+            path: directory.to_path_buf(),
+            why: format!(
+                "{error}: another release formatted it (version 0 is of before KRaft); run that \
+                 release, or set log.dirs to another directory"
+            ),
+        },
+        _ => StartError::Damaged(format!(
+            "{}: {error}; put the file back from a copy, or set log.dirs to an empty directory for \
+             a new cluster",
+            directory.display()
+        )),
     })
 }
 

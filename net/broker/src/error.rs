@@ -46,17 +46,6 @@ impl StartError {
             error,
         }
     }
-
-    /// The process's exit code: 1 configuration, 2 locked or foreign, 3 damaged, 4 denied.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Config(_) | Self::Io { .. } => 1,
-            Self::Locked { .. } | Self::Foreign { .. } => 2,
-            Self::Damaged(_) => 3,
-            Self::Denied(_) => 4,
-        }
-    }
 }
 
 impl fmt::Display for StartError {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use engine_base::{HashMap, ShardId, TopicPartition};
+use engine_log::limits::open_files_needed;
 use engine_log::{
     Found, FoundPartition, IoMode, LogConfig, LogStore, PartitionDir, Sizes, StoreConfig,
 };
@@ -59,8 +60,7 @@ pub(crate) async fn open_logs(
     }
     // A start that is refused leaves the mark of a clean stop.
     let logs_max = parts.values().map(Vec::len).max().unwrap_or(0);
-    let open_files_max = open_files_share(usize::from(core.shards.count()))?;
-    engine_log::check_open_files(logs_max, open_files_max)?;
+    check_open_files(logs_max, usize::from(core.shards.count()))?;
     engine_log::begin_use(&directory.path).await?;
     for shard in (0..core.shards.count()).map(ShardId) {
         let part = parts.remove(&shard).unwrap_or_default();
@@ -168,8 +168,26 @@ async fn open_part(
 
 /// What one shard's store may have open: half of what the process may is for connections.
 fn open_files_share(shard_count: usize) -> Result<usize, StartError> {
+    Ok(open_files_max()? / 2 / shard_count)
+}
+
+fn open_files_max() -> Result<usize, StartError> {
     let open_files_max = engine_runtime::fs::open_files_max()
         .map_err(|error| StartError::Config(format!("getrlimit(2) failed: {error}")))?;
-    let open_files_max = usize::try_from(open_files_max).unwrap_or(usize::MAX);
-    Ok(open_files_max / 2 / shard_count)
+    Ok(usize::try_from(open_files_max).unwrap_or(usize::MAX))
+}
+
+/// Whether the process may open what the fullest of its shards needs.
+fn check_open_files(logs_max: usize, shard_count: usize) -> Result<(), StartError> {
+    if open_files_needed(logs_max) <= open_files_share(shard_count)? {
+        return Ok(());
+    }
+    let needed = open_files_needed(logs_max) * 2 * shard_count;
+    Err(StartError::Config(format!(
+        "the process may have {} files open and needs {needed} (shards: {shard_count}, partitions of \
+         the fullest: {logs_max}, as much again for connections): raise the limit of open files \
+         (ulimit -n {needed} in a shell, LimitNOFILE={needed} in a systemd unit, --ulimit \
+         nofile={needed} of a container)",
+        open_files_max()?
+    )))
 }

@@ -71,6 +71,20 @@ impl TopicSettings {
         };
         Self { rules, log }
     }
+
+    /// Says that a topic asks for what this version does not do.
+    pub(crate) fn warn_of_compaction(&self, topic: &str) {
+        if !self.rules.compacted || is_internal(topic) {
+            return;
+        }
+        let kept = match self.log.is_deleting {
+            true => "retention deletes its old records, nothing else does",
+            false => "it keeps every record and grows for ever",
+        };
+        tracing::warn!(
+            "topic {topic} asks for compaction (cleanup.policy), which is not in this version: {kept}"
+        );
+    }
 }
 
 /// What batches are written anew in, if at all. LZ4 has one level here, as in every producer that

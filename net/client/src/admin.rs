@@ -43,8 +43,8 @@ pub struct ConfigEntry {
     pub name: String,
     /// The value; `None` for a secret.
     pub value: Option<String>,
-    /// Whether it was set for the topic itself.
-    pub is_topics_own: bool,
+    /// Whether nobody set it: neither for the topic nor for the brokers.
+    pub is_default: bool,
 }
 
 /// Where a partition begins and ends.
@@ -204,7 +204,7 @@ impl Admin {
     /// When the topic does not exist.
     pub async fn topic_configs(&mut self, name: &str) -> Result<Vec<ConfigEntry>, ClientError> {
         const TOPIC_RESOURCE: i8 = 2;
-        const TOPIC_SOURCE: i8 = 1;
+        const DEFAULT_SOURCE: i8 = 5;
         let request = DescribeConfigsRequest {
             resources: vec![DescribeConfigsResource {
                 resource_type: TOPIC_RESOURCE,
@@ -222,7 +222,7 @@ impl Admin {
         let entries = result.configs.iter().map(|entry| ConfigEntry {
             name: entry.name.to_string(),
             value: entry.value.as_deref().map(str::to_owned),
-            is_topics_own: entry.config_source == TOPIC_SOURCE,
+            is_default: entry.config_source == DEFAULT_SOURCE,
         });
         Ok(entries.collect())
     }

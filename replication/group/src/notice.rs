@@ -116,8 +116,9 @@ impl fmt::Display for Notice {
                 member_count,
             } => write!(
                 f,
-                "group {} has generation {generation_id} with {member_count} members",
-                Text(group_id)
+                "group {} has generation {generation_id} with {member_count} member{}",
+                Text(group_id),
+                if *member_count == 1 { "" } else { "s" }
             ),
             Self::Emptied {
                 group_id,

@@ -58,7 +58,7 @@ pub struct ConsumeArgs {
     /// End after this many records
     #[arg(short = 'n', long, value_name = "COUNT")]
     max_messages: Option<u64>,
-    /// End when no record came for so long
+    /// End when no record came for so long; a group's first assignment, some 3 s, is not counted
     #[arg(long, value_name = "MS")]
     timeout_ms: Option<u64>,
     /// What to print before each value

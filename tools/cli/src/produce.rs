@@ -110,11 +110,11 @@ pub(crate) async fn run(args: ProduceArgs) -> Result<(), Failure> {
             Ok(())
         }
     };
-    output::note(&format!(
-        "Sent {} to {}.",
-        output::counted(session.sent.get(), "record"),
-        args.topic
-    ));
+    let sent = session.sent.get();
+    if ended.is_ok() || sent > 0 {
+        let sent = output::counted(sent, "record");
+        output::note(&format!("Sent {sent} to {}.", args.topic));
+    }
     if ended.is_ok() && session.is_interrupted {
         // A script must not take the part for the whole.
         std::process::exit(INTERRUPTED);

@@ -31,8 +31,9 @@ Examples:
     /// Show partitions, leaders, replicas and configuration
     #[command(after_long_help = "\
 Examples:
-  ottla topics describe            every topic
-  ottla topics describe events     one topic")]
+  ottla topics describe                       every topic
+  ottla topics describe --exclude-internal    every topic of yours
+  ottla topics describe events                one topic")]
     Describe(DescribeArgs),
     /// Delete a topic and its records
     #[command(after_long_help = "\
@@ -83,6 +84,9 @@ pub struct DescribeArgs {
     bootstrap: Bootstrap,
     /// The topic's name; every topic without it
     name: Option<String>,
+    /// Leave out the broker's own topics
+    #[arg(long, conflicts_with = "name")]
+    exclude_internal: bool,
 }
 
 /// Of `ottla topics delete`.
@@ -175,11 +179,14 @@ async fn describe(args: DescribeArgs) -> Result<(), Failure> {
         Some(name) => vec![admin.topic(name).await?],
         None => admin.topics().await?,
     };
-    for topic in topics {
+    let shown = topics
+        .into_iter()
+        .filter(|topic| !(args.exclude_internal && topic.is_internal));
+    for topic in shown {
         let configs = admin.topic_configs(&topic.name).await?;
-        let own = configs
+        let set = configs
             .iter()
-            .filter(|config| config.is_topics_own)
+            .filter(|config| !config.is_default)
             .map(|config| {
                 format!(
                     "{}={}",
@@ -187,8 +194,8 @@ async fn describe(args: DescribeArgs) -> Result<(), Failure> {
                     config.value.as_deref().unwrap_or("[hidden]")
                 )
             });
-        let own = own.collect::<Vec<_>>().join(",");
-        output::print(&description(&topic, &own))?;
+        let set = set.collect::<Vec<_>>().join(",");
+        output::print(&description(&topic, &set))?;
     }
     Ok(())
 }

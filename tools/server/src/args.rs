@@ -114,9 +114,9 @@ When it serves, one line on standard output says where:
   ready node=1 listener=PLAINTEXT://127.0.0.1:9092
 SIGTERM and SIGINT stop it clean. Metrics for Prometheus: http://127.0.0.1:9644/metrics.
 
-Exit codes: 0 stopped clean, 1 wrong configuration, 2 the data directory is in use, belongs to
-another node, or its meta.properties to another metadata log, 3 its data is damaged, 4 the host
-does not allow io_uring.";
+Exit codes: 0 stopped clean, 1 it cannot start as configured, or not stop clean for want of space,
+2 the data directory is in use, belongs to another node, or its meta.properties to another metadata
+log, 3 its data is damaged, 4 the host does not allow io_uring. The last line says why.";
 
 /// A configuration.
 #[derive(Debug, ClapArgs)]
@@ -149,8 +149,8 @@ Examples:
   KAFKA_LOG_DIRS=/data ottla config check
 
 Each key is shown with its class: honoured (means what it means in Kafka), mapped (to a notion
-of ottla's own), no effect (accepted and reported), unknown, or refused (the error says why); and
-with where its value comes from. The exit code is 0 when a broker would start, 1 when it would
+of ottla's own), in part (the line below says which), no effect (accepted and reported), unknown,
+or not taken (the error says why); and with where its value comes from. The exit code is 0 when a broker would start, 1 when it would
 not.")]
     Check {
         /// A server.properties; without one the environment and --set are checked

@@ -69,6 +69,26 @@ fn quorum_state_that_no_epoch_follows_is_damage() {
 }
 
 #[test]
+fn meta_properties_that_says_nothing_is_damage_with_a_next_step() {
+    let stage = Stage::new(4);
+    stage.stop_clean();
+    for (text, told) in [
+        ("garbage", "put the file back from a copy"),
+        ("version=9\n", "another release"),
+    ] {
+        stage.on_disk(async move {
+            let file = Path::new(DIRECTORY).join("meta.properties");
+            fs::write_file_atomic(file, text.as_bytes().to_vec())
+                .await
+                .unwrap();
+        });
+        let why = stage.start_fails();
+        assert!(why.contains("/data: meta.properties"), "{why}");
+        assert!(why.contains(told), "{why}");
+    }
+}
+
+#[test]
 fn folders_that_an_older_metadata_log_does_not_know_are_set_aside() {
     let stage = Stage::new(2);
     stage.stop_clean();

@@ -39,7 +39,10 @@ impl ClassicGroup {
         let outcome = match self.state {
             _ if left == 0 => Outcome::none(),
             ClassicState::Stable | ClassicState::CompletingRebalance => {
-                let reason = format!("{left} members have left");
+                let reason = match left {
+                    1 => "a member has left".to_owned(),
+                    _ => format!("{left} members have left"),
+                };
                 self.maybe_prepare_rebalance_or_complete_join(config, ctx, reason)
             }
             ClassicState::PreparingRebalance => self.maybe_complete_join_phase(ctx),

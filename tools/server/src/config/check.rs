@@ -25,7 +25,7 @@ pub(crate) fn report(loaded: &Loaded) -> (String, bool) {
     for (name, property) in &given {
         let key = keys::find(name);
         let class = match key {
-            _ if errors.iter().any(|error| error.key() == *name) => "refused",
+            _ if errors.iter().any(|error| error.key() == *name) => "not taken",
             Some(key) => key.class_of(&property.value).word(),
             None => "unknown",
         };
@@ -34,7 +34,7 @@ pub(crate) fn report(loaded: &Loaded) -> (String, bool) {
             _ => &shown(&property.value, VALUE_CHARS_SHOWN_MAX),
         };
         let effect = key.map_or("kept, no effect", |key| key.effect);
-        let effect = if class == "refused" && key.is_none() {
+        let effect = if class == "not taken" && key.is_none() {
             "Kafka 4 no longer has it"
         } else {
             effect
@@ -75,6 +75,21 @@ pub(crate) fn report(loaded: &Loaded) -> (String, bool) {
             counted(warnings.len(), "warning")
         ),
     );
+    if let Some(settings) = &loaded.settings {
+        let broker = &settings.broker;
+        let listeners = broker.listeners.iter();
+        let listeners: Vec<_> = listeners
+            .map(|listener| format!("{}://{}", listener.name, listener.bind))
+            .collect();
+        push(
+            &mut text,
+            format_args!(
+                "it listens on {} and keeps its data in {}",
+                listeners.join(" and "),
+                broker.log_dir.display()
+            ),
+        );
+    }
     (text, errors.is_empty())
 }
 

@@ -140,7 +140,7 @@ fn check_protocols(values: &Values, clients: &[&Endpoint], problems: &mut Vec<Pr
             Some("PLAINTEXT") => continue,
             Some(protocol) => (
                 format!(
-                    "asks for {protocol} on {}, which is not in this version",
+                    "has {}, a listener with {protocol}, which is not in this version",
                     client.name
                 ),
                 "serve PLAINTEXT on an address that only trusted clients reach",
