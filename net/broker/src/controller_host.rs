@@ -374,9 +374,15 @@ impl ControllerHost {
             return;
         };
         let config = core.config.clone();
-        let catalog = Arc::new(Catalog::next(&core.catalog(), image, |image, topic| {
+        let before = core.catalog();
+        let catalog = Arc::new(Catalog::next(&before, image, |image, topic| {
             let settings = TopicSettings::new(&config, image, topic);
-            settings.warn_of_compaction(&topic.name);
+            let asked_before = before
+                .topic_by_id(topic.id)
+                .is_some_and(|it| it.settings.rules.compacted);
+            if !asked_before {
+                settings.warn_of_compaction(&topic.name);
+            }
             settings
         }));
         for shard in (0..core.shards.count()).map(ShardId) {
