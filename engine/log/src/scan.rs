@@ -1,18 +1,21 @@
 //! Walking over the batches of a segment file: for starts, recoveries and look-ups by time.
 //!
 //! Reads past the page cache, little at first and more as the walk goes on: a start looks at one
-//! header in each of a thousand logs, a recovery at all of a segment. Bytes are hostile: the walk ends where they
-//! make no sense and says why; what that means is the caller's business.
+//! header in each of a thousand logs, a recovery at all of a segment. Bytes are hostile: the walk
+//! ends where they make no sense and says why; what that means is the caller's business.
 
 use std::io;
 use std::ops::Range;
+use std::path::Path;
 
 use engine_base::limits::BLOCK_SIZE_BYTES;
 use engine_base::{align_down, align_up};
 use engine_record::header::MAGIC_V2;
 use engine_record::{BATCH_HEADER_SIZE_BYTES, BatchHeader, BatchView};
-use engine_runtime::{BlockBuf, File};
+use engine_runtime::{BlockBuf, File, OpenOptions};
 
+use crate::error::StoreError;
+use crate::layout::{LOG_SUFFIX, segment_file};
 use crate::limits::{SCAN_SIZE_BYTES_MAX, SCAN_SIZE_BYTES_MIN};
 use crate::recovery::known::KnownBatch;
 
@@ -79,6 +82,22 @@ impl Window<'_> {
             .min(from + (wanted_end - position) as usize);
         Ok(&self.bytes[from.min(until)..until])
     }
+}
+
+/// A segment's file, to be scanned.
+pub(crate) async fn open_segment(
+    directory: &Path,
+    base_offset: i64,
+    is_direct: bool,
+) -> Result<File, StoreError> {
+    let path = segment_file(directory, base_offset, LOG_SUFFIX);
+    let options = OpenOptions {
+        direct: is_direct,
+        ..OpenOptions::reading()
+    };
+    File::open(&path, options)
+        .await
+        .map_err(StoreError::io("opening", &path))
 }
 
 /// Whether a batch can stand in the segment with this base offset, behind everything up to
@@ -170,4 +189,22 @@ pub(crate) async fn scan_unknown(
         position,
         is_complete: position >= range.end,
     })
+}
+
+/// The first batch from `range.start` on; the segment's base offset when there is none.
+pub(crate) async fn first_offset_at(
+    file: &File,
+    segment_base: i64,
+    range: Range<u64>,
+) -> Result<i64, StoreError> {
+    let mut first = segment_base;
+    scan(file, range, ScanDepth::Headers, |_, header, _| {
+        if can_follow(header, segment_base, segment_base) {
+            first = header.base_offset;
+        }
+        false
+    })
+    .await
+    .map_err(StoreError::io("reading", file.path()))?;
+    Ok(first)
 }

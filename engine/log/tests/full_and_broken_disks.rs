@@ -12,7 +12,7 @@ use engine_log::{
     AppendError, IoMode, Log, LogConfig, LogStore, PartitionDir, StoreConfig, begin_use, recover,
 };
 use engine_runtime::disk::{Fault, FaultOn};
-use engine_runtime::{SimOptions, SimWorld, sleep, spawn, timeout};
+use engine_runtime::{ProcessId, SimOptions, SimWorld, sleep, spawn, timeout};
 
 const ROOT: &str = "/logs";
 const EIO: i32 = 5;
@@ -31,6 +31,26 @@ async fn prepare() {
     begin_use(ROOT.as_ref()).await.unwrap();
 }
 
+/// Runs a scenario in a broker's process, on an empty root that is in use.
+fn in_world<F>(seed: u64, scenario: impl FnOnce(Rc<SimWorld>, ProcessId) -> F)
+where
+    F: Future<Output = ()> + 'static,
+{
+    let world = Rc::new(SimWorld::new(seed, SimOptions::default()));
+    let process = world.add_process("broker");
+    let scenario = scenario(world.clone(), process);
+    world.runtime(process).block_on(async move {
+        prepare().await;
+        scenario.await;
+    });
+}
+
+/// Commits as long as the store is open; nothing in it may fail.
+fn commit_all(store: &LogStore) {
+    let store = store.clone();
+    spawn(async move { store.run_commits(|_| {}).await.unwrap() }).detach();
+}
+
 async fn until_kept(log: &Log) {
     while log.durable_end_offset() < log.log_end_offset() {
         sleep(Duration::from_millis(1)).await;
@@ -39,14 +59,9 @@ async fn until_kept(log: &Log) {
 
 #[test]
 fn full_disk_refuses_appends_until_space_is_back_and_loses_nothing() {
-    let world = Rc::new(SimWorld::new(7, SimOptions::default()));
-    let process = world.add_process("broker");
-    let runtime = world.runtime(process);
-    runtime.block_on(async move {
-        prepare().await;
+    in_world(7, |world, process| async move {
         let (store, log) = open_with(config(), LogConfig::default()).await;
-        let loop_store = store.clone();
-        spawn(async move { loop_store.run_commits(|_| {}).await.unwrap() }).detach();
+        commit_all(&store);
         let (bytes, info) = batch(1, 140_000);
         log.append(&bytes, &info, 0, 0).unwrap();
         until_kept(&log).await;
@@ -81,14 +96,9 @@ fn full_disk_refuses_appends_until_space_is_back_and_loses_nothing() {
 
 #[test]
 fn full_disk_while_a_journal_file_is_needed_stops_commits_and_not_the_process() {
-    let world = Rc::new(SimWorld::new(8, SimOptions::default()));
-    let process = world.add_process("broker");
-    let runtime = world.runtime(process);
-    runtime.block_on(async move {
-        prepare().await;
+    in_world(8, |world, process| async move {
         let (store, log) = open_with(config(), LogConfig::default()).await;
-        let loop_store = store.clone();
-        spawn(async move { loop_store.run_commits(|_| {}).await.unwrap() }).detach();
+        commit_all(&store);
         let used = world.with_disk(process, |disk| disk.used_bytes());
         world.with_disk(process, |disk| disk.set_capacity(used));
         let (bytes, info) = batch(1, 3_000);
@@ -116,11 +126,7 @@ fn failed_write_or_flush_ends_the_store_and_nothing_is_acknowledged_behind_it() 
         ("ottla-journal", FaultOn::Write),
         ("ottla-journal", FaultOn::Sync),
     ] {
-        let world = Rc::new(SimWorld::new(9, SimOptions::default()));
-        let process = world.add_process("broker");
-        let runtime = world.runtime(process);
-        runtime.block_on(async move {
-            prepare().await;
+        in_world(9, |world, process| async move {
             let (store, log) = open_with(config(), LogConfig::default()).await;
             let loop_store = store.clone();
             let commits = spawn(async move { loop_store.run_commits(|_| {}).await });
@@ -163,11 +169,7 @@ async fn log_with_reserve(store: &LogStore) -> Log {
 /// Below the soft limit, far above nothing: the user's disk when a topic is to be deleted.
 #[test]
 fn log_with_the_reserve_appends_on_a_full_disk_and_a_deletion_lets_others_go_on() {
-    let world = Rc::new(SimWorld::new(11, SimOptions::default()));
-    let process = world.add_process("broker");
-    let runtime = world.runtime(process);
-    runtime.block_on(async move {
-        prepare().await;
+    in_world(11, |world, process| async move {
         let config = StoreConfig {
             free_space_bytes_min: 1 << 20,
             ..config()
@@ -183,8 +185,7 @@ fn log_with_the_reserve_appends_on_a_full_disk_and_a_deletion_lets_others_go_on(
             };
             store.create_log(partition).await.unwrap()
         };
-        let loop_store = store.clone();
-        spawn(async move { loop_store.run_commits(|_| {}).await.unwrap() }).detach();
+        commit_all(&store);
         let capacity = world.with_disk(process, |disk| disk.used_bytes()) + (4 << 20);
         world.with_disk(process, |disk| disk.set_capacity(capacity));
 
@@ -225,21 +226,15 @@ fn log_with_the_reserve_appends_on_a_full_disk_and_a_deletion_lets_others_go_on(
         timeout(Duration::from_secs(5), until_kept(&other))
             .await
             .expect("the others go on");
-        drop(world);
     });
 }
 
 #[test]
 fn reserve_ends_too_and_comes_back_with_the_space() {
-    let world = Rc::new(SimWorld::new(12, SimOptions::default()));
-    let process = world.add_process("broker");
-    let runtime = world.runtime(process);
-    runtime.block_on(async move {
-        prepare().await;
+    in_world(12, |world, process| async move {
         let (store, _log) = open_with(config(), LogConfig::default()).await;
         let reserved = log_with_reserve(&store).await;
-        let loop_store = store.clone();
-        spawn(async move { loop_store.run_commits(|_| {}).await.unwrap() }).detach();
+        commit_all(&store);
         let used = world.with_disk(process, |disk| disk.used_bytes());
         // The limits are 4096 and 512 bytes.
         world.with_disk(process, |disk| disk.set_capacity(used + 600));
@@ -261,11 +256,7 @@ fn reserve_ends_too_and_comes_back_with_the_space() {
 #[test]
 fn store_that_closes_on_a_full_disk_ends_and_the_next_start_has_what_was_kept() {
     for (size, burst) in [(3_000, 40), (140_000, 8)] {
-        let world = Rc::new(SimWorld::new(13, SimOptions::default()));
-        let process = world.add_process("broker");
-        let runtime = world.runtime(process);
-        runtime.block_on(async move {
-            prepare().await;
+        in_world(13, |world, process| async move {
             let (store, log) = open_with(config(), LogConfig::default()).await;
             let loop_store = store.clone();
             let commits = spawn(async move { loop_store.run_commits(|_| {}).await });

@@ -27,7 +27,7 @@ mod undelivered;
 pub use consume::ConsumeArgs;
 pub use failure::Failure;
 pub use groups::GroupsCommand;
-pub use output::note;
+pub use output::{counted, note};
 pub use produce::ProduceArgs;
 pub use topics::TopicsCommand;
 

@@ -27,7 +27,8 @@ pub fn note(line: &str) {
 }
 
 /// So many of a thing, in words: `1 line`, `2 lines`.
-pub(crate) fn counted(count: usize, noun: &str) -> String {
+#[must_use]
+pub fn counted(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{plural}")
 }

@@ -7,18 +7,16 @@ use std::ops::Range;
 use std::path::Path;
 
 use engine_record::BatchView;
-use engine_runtime::{File, OpenOptions, fs};
+use engine_runtime::fs;
 
 use crate::error::StoreError;
-use crate::layout::{
-    LOG_SUFFIX, SNAPSHOT_SUFFIX, TXN_INDEX_SUFFIX, parse_segment_file, segment_file,
-};
+use crate::layout::{SNAPSHOT_SUFFIX, TXN_INDEX_SUFFIX, parse_segment_file, segment_file};
 use crate::load::find_segments;
 use crate::producer_snapshot;
 use crate::producer_state::ProducerState;
 use crate::recovery::rebuild::{Rebuilt, damage_at};
 use crate::recovery::snapshot_files::SNAPSHOT_SIZE_BYTES_MAX;
-use crate::scan::{ScanDepth, can_follow, scan};
+use crate::scan::{ScanDepth, can_follow, open_segment, scan};
 use crate::txn_index::{AbortedTxn, TxnIndex};
 
 /// Makes the transaction index of a segment anew, from the segment, and writes it.
@@ -64,14 +62,7 @@ pub(super) async fn aborted_in(
         if end == 0 {
             continue;
         }
-        let path = segment_file(directory, base, LOG_SUFFIX);
-        let options = OpenOptions {
-            direct: is_direct,
-            ..OpenOptions::reading()
-        };
-        let file = File::open(&path, options)
-            .await
-            .map_err(StoreError::io("opening", &path))?;
+        let file = open_segment(directory, base, is_direct).await?;
         let (mut expected, mut is_past) = (base, false);
         let walk = scan(&file, 0..end, ScanDepth::Checksums, |_, header, bytes| {
             is_past = header.base_offset >= markers.end;
@@ -88,7 +79,7 @@ pub(super) async fn aborted_in(
             }
             true
         });
-        let found = walk.await.map_err(StoreError::io("reading", &path))?;
+        let found = walk.await.map_err(StoreError::io("reading", file.path()))?;
         if !found.is_complete && !is_past {
             // An index of a part would show aborted records behind it.
             let rebuilt = Rebuilt {

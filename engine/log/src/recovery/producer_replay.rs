@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use engine_record::{BatchHeader, BatchView};
 use engine_runtime::File;
 
-use super::rebuild::{first_offset_at, open_segment};
 use super::snapshot_files::{FoundSnapshots, read_snapshot};
 use crate::error::StoreError;
 use crate::load::{find_segments, load_indexes};
 use crate::producer_state::ProducerState;
-use crate::scan::{ScanDepth, scan};
+use crate::scan::{ScanDepth, first_offset_at, open_segment, scan};
 use crate::txn_index::AbortedTxn;
 
 /// See the module.

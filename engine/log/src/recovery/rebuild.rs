@@ -9,8 +9,8 @@ use super::producer_replay::ProducerReplay;
 use super::walk::{Walk, WalkStart, Walked};
 use crate::error::{Damage, StoreError};
 use crate::layout::{
-    INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, LOG_SUFFIX, SNAPSHOT_SUFFIX, TIME_INDEX_SUFFIX,
-    TXN_INDEX_SUFFIX, segment_file,
+    INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, SNAPSHOT_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX,
+    segment_file,
 };
 use crate::leader_epochs::LeaderEpochs;
 use crate::load::{find_segments, load_epochs, load_indexes, load_txns};
@@ -19,7 +19,7 @@ use crate::producer_state::ProducerState;
 use crate::recovery::aborted::aborted_in;
 use crate::recovery::known::KnownBatch;
 use crate::recovery::producers::{Snapshots, load_producers};
-use crate::scan::{ScanDepth, ScanEnd, can_follow, scan, scan_unknown};
+use crate::scan::{ScanDepth, ScanEnd, first_offset_at, open_segment, scan_unknown};
 use crate::txn_index::TxnIndex;
 
 /// The snapshot of a recovered log is taken so many bytes before its end: more than producers have
@@ -274,21 +274,6 @@ impl Rebuild {
     }
 }
 
-pub(super) async fn open_segment(
-    directory: &Path,
-    base_offset: i64,
-    is_direct: bool,
-) -> Result<File, StoreError> {
-    let path = segment_file(directory, base_offset, LOG_SUFFIX);
-    let options = OpenOptions {
-        direct: is_direct,
-        ..OpenOptions::reading()
-    };
-    File::open(&path, options)
-        .await
-        .map_err(StoreError::io("opening", &path))
-}
-
 /// The damage that a walk found which should have reached the end.
 pub(crate) fn damage_at(directory: &Path, base_offset: i64, rebuilt: &Rebuilt) -> Damage {
     Damage::Segment {
@@ -301,22 +286,4 @@ pub(crate) fn damage_at(directory: &Path, base_offset: i64, rebuilt: &Rebuilt) -
         position: rebuilt.end.position,
         offset: rebuilt.next_offset,
     }
-}
-
-/// The first batch from `range.start` on; the segment's base offset when there is none.
-pub(super) async fn first_offset_at(
-    file: &File,
-    segment_base: i64,
-    range: std::ops::Range<u64>,
-) -> Result<i64, StoreError> {
-    let mut first = segment_base;
-    scan(file, range, ScanDepth::Headers, |_, header, _| {
-        if can_follow(header, segment_base, segment_base) {
-            first = header.base_offset;
-        }
-        false
-    })
-    .await
-    .map_err(StoreError::io("reading", file.path()))?;
-    Ok(first)
 }

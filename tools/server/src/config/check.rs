@@ -4,6 +4,8 @@
 
 use std::fmt::Write as _;
 
+use tools_cli::counted;
+
 use super::keys::{self, Class, Kind};
 use super::layers::Origin;
 use super::limits::{KEY_CHARS_SHOWN_MAX, KEY_COLUMN_CHARS_MAX, VALUE_CHARS_SHOWN_MAX};
@@ -91,11 +93,6 @@ pub(crate) fn report(loaded: &Loaded) -> (String, bool) {
         );
     }
     (text, errors.is_empty())
-}
-
-fn counted(count: usize, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
 }
 
 /// Written keys that do nothing here: one log line at the start names them.
