@@ -3,7 +3,7 @@
 //!
 //! Owns the text. Reads and changes nothing.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -19,6 +19,11 @@ pub(super) fn told(error: &StartError, directory: &Path) -> String {
         }
         _ => None,
     };
+    with_step(error, step)
+}
+
+/// The error, and behind it the next step where there is one.
+pub(super) fn with_step(error: impl Display, step: Option<String>) -> String {
     match step {
         Some(step) => format!("{error}; {step}"),
         None => error.to_string(),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use engine_log::{Found, IoMode, Progress, StoreError};
 use engine_runtime::{Runtime, RuntimeOptions, fs};
+use tools_cli::counted;
 
 use super::next_step;
 use crate::exit::Exit;
@@ -32,11 +33,8 @@ pub(crate) fn run(directory: PathBuf) -> Exit {
         }
         Err(error) => {
             let step = next_step::of_refusal(&error, true, &directory);
-            logging::fatal(format_args!(
-                "cannot lock {}: {error}; {}",
-                directory.display(),
-                step.unwrap_or_default()
-            ));
+            let error = format_args!("cannot lock {}: {error}", directory.display());
+            logging::fatal(next_step::with_step(error, step));
             return Exit::Configuration;
         }
     };
@@ -62,8 +60,7 @@ pub(crate) fn run(directory: PathBuf) -> Exit {
                 StoreError::Io { error, .. } => next_step::of_refusal(error, false, &directory),
                 _ => None,
             };
-            let step = step.map(|step| format!("; {step}"));
-            logging::fatal(format_args!("{error}{}", step.unwrap_or_default()));
+            logging::fatal(next_step::with_step(&error, step));
             match error {
                 StoreError::Damaged(_) | StoreError::ForeignAfterCrash { .. } => Exit::Damaged,
                 StoreError::Io { .. }
@@ -86,10 +83,7 @@ fn told(progress: Progress) {
 
 fn summary(directory: &Path, found: Found, log_count: usize) -> String {
     let directory = directory.display();
-    let logs = match log_count {
-        1 => "1 partition".to_owned(),
-        count => format!("{count} partitions"),
-    };
+    let logs = counted(log_count, "partition");
     match found {
         Found::CleanStop => format!("{directory} was stopped clean: nothing was done."),
         Found::OurCrash => format!(
